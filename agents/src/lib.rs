@@ -1,0 +1,1 @@
+//! Agents that react to events of a Colony space.

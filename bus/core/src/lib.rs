@@ -1,0 +1,1 @@
+//! Colony without input or output: ids, subjects, the envelope, documents and replay, as pure code.

@@ -1,0 +1,1 @@
+//! Finds, fetches and starts a nats-server for Colony.

@@ -1,0 +1,1 @@
+//! An event-sourced, shared-state coordination bus for software agents on NATS JetStream and Automerge.

@@ -1,0 +1,3 @@
+//! The `colony` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The wire format of Colony: protobuf messages and their generated code.
