@@ -1,1 +1,3 @@
 //! An event-sourced, shared-state coordination bus for software agents on NATS JetStream and Automerge.
+
+pub mod log;

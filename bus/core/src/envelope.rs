@@ -1,0 +1,497 @@
+//! The envelope: an entry's content, sealed into bytes and opened again.
+//!
+//! The only module that names the wire types of `colony-proto`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use colony_proto::v1;
+use prost::Message as _;
+
+use crate::digest::{Digest, DigestError};
+use crate::event::{Cause, Data, Event, EventTime, Seen, Trace};
+use crate::limits::{MAX_CHUNKS, MAX_EXTENSION_BYTES, MAX_EXTENSIONS};
+use crate::name::NameError;
+use crate::position::Position;
+use crate::signature::{PublicKey, SignatureError, Signer, Verifier};
+use crate::subject::{Address, Kind, Subject, SubjectError};
+use crate::timestamp::Timestamp;
+
+mod unknown;
+
+/// What an entry carries: an event, its place in its lane, and what the bus needs beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The event. For entries of a document, `entity` is the document.
+    pub event: Event,
+    /// The entry's place in its lane; `None` outside any lane.
+    pub link: Option<Link>,
+    /// The position up to which the lane has reacted.
+    pub cursor: Option<Position>,
+    /// Which piece of a larger value the data is.
+    pub part: Option<Part>,
+    /// Fields that this version does not know, as they stood on the wire.
+    pub unknown: Bytes,
+}
+
+impl From<Event> for Envelope {
+    fn from(event: Event) -> Self {
+        Self { event, link: None, cursor: None, part: None, unknown: Bytes::new() }
+    }
+}
+
+/// The place of an entry in its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Counted from 1.
+    pub number: u64,
+    /// Digest of the entry before it; `None` for the first.
+    pub previous: Option<Digest>,
+}
+
+/// A piece of a value too large for one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// From 0.
+    pub index: u32,
+    /// How many pieces there are.
+    pub count: u32,
+    /// Digest of the whole value.
+    pub digest: Digest,
+}
+
+/// One entry of a log, opened: where it stands, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands.
+    pub position: Position,
+    /// When the server stored it, by the server's clock.
+    pub recorded: Timestamp,
+    /// Its place in the subject tree.
+    pub address: Address,
+    /// What it carries.
+    pub envelope: Envelope,
+    /// The digest that lanes chain and signatures sign.
+    pub digest: Digest,
+    /// The key that signed it, and the signature.
+    pub signature: Option<(PublicKey, Bytes)>,
+}
+
+impl Entry {
+    /// Returns the event.
+    pub fn event(&self) -> &Event {
+        &self.envelope.event
+    }
+
+    /// Returns the kind of entry; `None` for the head of an entity.
+    pub fn kind(&self) -> Option<&Kind> {
+        match &self.address {
+            Address::Lane { kind, .. } => Some(kind),
+            Address::Head { .. } => None,
+        }
+    }
+}
+
+/// An entry made ready to append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedEntry {
+    /// The subject to append under.
+    pub subject: String,
+    /// The bytes of the message.
+    pub payload: Bytes,
+    /// The digest that the lane's next entry names.
+    pub digest: Digest,
+}
+
+/// Why an envelope cannot be sealed. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The names make no subject.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The event says something else than the place it is to stand in.
+    #[error("the event's {field} does not agree with where it is to be stored")]
+    Mismatch {
+        /// Which attribute.
+        field: &'static str,
+    },
+    /// Too many or too large extension attributes.
+    #[error(
+        "extension attributes: at most {MAX_EXTENSIONS}, each at most {MAX_EXTENSION_BYTES} bytes of JSON"
+    )]
+    Extensions,
+    /// The key cannot sign.
+    #[error("the entry could not be signed")]
+    Key(#[from] crate::signature::KeyError),
+}
+
+/// Why bytes are no entry. Nothing was changed; other entries are not affected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The subject is not one of ours.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The bytes are not a sealed envelope.
+    #[error("the bytes are not a sealed envelope")]
+    Bytes(#[source] prost::DecodeError),
+    /// The body says something else than the subject it is stored under.
+    #[error("the entry's {field} does not agree with the subject it is stored under")]
+    Mismatch {
+        /// Which attribute.
+        field: &'static str,
+    },
+    /// An attribute is no name.
+    #[error("the entry holds an attribute that is no name")]
+    Name(#[from] NameError),
+    /// An attribute that must be there is missing or impossible.
+    #[error("the entry's {field} is missing or impossible")]
+    Field {
+        /// Which attribute.
+        field: &'static str,
+    },
+    /// A digest does not have 32 bytes.
+    #[error("the entry holds a malformed digest")]
+    Digest(#[from] DigestError),
+    /// The signature does not satisfy the policy.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
+
+/// Seals an envelope for a place in a space.
+///
+/// # Errors
+/// [`SealError`] if the envelope and the place disagree or break a limit.
+pub fn seal(
+    subject: &Subject,
+    envelope: Envelope,
+    signer: Option<&Signer>,
+) -> Result<SealedEntry, SealError> {
+    agree(&subject.address, &envelope).map_err(|field| SealError::Mismatch { field })?;
+    let extensions = &envelope.event.extensions;
+    if extensions.len() > MAX_EXTENSIONS
+        || extensions.values().any(|json| json.len() > MAX_EXTENSION_BYTES)
+    {
+        return Err(SealError::Extensions);
+    }
+    let text = subject.encode()?;
+    let unknown = envelope.unknown.clone();
+    let mut body = encode(envelope).encode_to_vec();
+    body.extend_from_slice(&unknown);
+    let digest = Digest::of_entry(&text, &body);
+    let (signature, key) = match signer {
+        Some(signer) => (
+            signer.sign(&digest)?.into(),
+            Bytes::copy_from_slice(signer.public().as_str().as_bytes()),
+        ),
+        None => (Bytes::new(), Bytes::new()),
+    };
+    let sealed = v1::Sealed { body: body.into(), signature, signer: key };
+    Ok(SealedEntry { subject: text, payload: sealed.encode_to_vec().into(), digest })
+}
+
+/// Opens a stored message.
+///
+/// # Errors
+/// [`OpenError`]; any bytes are safe to give.
+pub fn open(
+    position: Position,
+    recorded: Timestamp,
+    subject: &str,
+    payload: Bytes,
+    verifier: &Verifier,
+) -> Result<Entry, OpenError> {
+    let Subject { address, .. } = Subject::parse(subject)?;
+    let v1::Sealed { body, signature, signer } =
+        v1::Sealed::decode(payload).map_err(OpenError::Bytes)?;
+    let digest = Digest::of_entry(subject, &body);
+    let unknown = unknown::fields(&body, UNKNOWN_ABOVE).map_err(OpenError::Bytes)?;
+    let wire = v1::Envelope::decode(body).map_err(OpenError::Bytes)?;
+    let envelope = decode(wire, unknown)?;
+    agree(&address, &envelope).map_err(|field| OpenError::Mismatch { field })?;
+    let signature = if signature.is_empty() && signer.is_empty() {
+        None
+    } else {
+        let key = std::str::from_utf8(&signer).ok().and_then(|key| key.parse().ok());
+        Some((key.ok_or(OpenError::Field { field: "signer" })?, signature))
+    };
+    verifier.check(
+        &envelope.event.author,
+        &digest,
+        signature.as_ref().map(|(key, bytes)| (key, bytes.as_ref())),
+    )?;
+    Ok(Entry { position, recorded, address, envelope, digest, signature })
+}
+
+/// The highest field number of `colony.v1.Envelope`.
+const UNKNOWN_ABOVE: u32 = 21;
+
+fn agree(address: &Address, envelope: &Envelope) -> Result<(), &'static str> {
+    let event = &envelope.event;
+    let same = |ok: bool, field| if ok { Ok(()) } else { Err(field) };
+    let entity = event.entity.as_ref().map(crate::name::EntityName::as_str);
+    match address {
+        Address::Lane { lane, kind } => {
+            same(event.author == lane.author, "author")?;
+            match kind {
+                Kind::Event { ty, entity } => {
+                    same(event.ty == *ty, "type")?;
+                    same(event.entity == *entity, "entity")?;
+                    same(event.recipient.is_none(), "recipient")
+                }
+                Kind::Mail { recipient, ty } => {
+                    same(event.ty == *ty, "type")?;
+                    same(event.recipient.as_ref() == Some(recipient), "recipient")
+                }
+                Kind::Document(name) | Kind::Snapshot(name) => {
+                    same(entity == Some(name.as_str()), "document")
+                }
+                Kind::Effect(name) => same(entity == Some(name.as_str()), "effect"),
+                Kind::Cursor => Ok(()),
+            }
+        }
+        Address::Head { noun, entity: about } => {
+            same(envelope.link.is_none(), "lane number")?;
+            same(event.ty.noun() == noun, "type")?;
+            same(entity == Some(about.as_str()), "entity")
+        }
+    }
+}
+
+fn encode(envelope: Envelope) -> v1::Envelope {
+    let Envelope { event, link, cursor, part, unknown: _ } = envelope;
+    let Event {
+        id,
+        ty,
+        version,
+        author,
+        entity,
+        recipient,
+        time,
+        data,
+        cause,
+        correlation,
+        seen,
+        trace,
+        extensions,
+    } = event;
+    let (data_form, data, content_type) = match data {
+        Data::None => (v1::DataForm::Unspecified, Bytes::new(), None),
+        Data::Json { text, content_type } => (v1::DataForm::Json, text.into(), content_type),
+        Data::Text { text, content_type } => (v1::DataForm::Text, text.into(), content_type),
+        Data::Binary { bytes, content_type } => (v1::DataForm::Binary, bytes, content_type),
+    };
+    let (time, time_text) = match time {
+        Some(EventTime { at, text }) => (at.as_nanos(), text.unwrap_or_default()),
+        None => (0, String::new()),
+    };
+    let (lane_number, lane_previous) = match link {
+        Some(Link { number, previous }) => {
+            (number, previous.map(|d| Bytes::copy_from_slice(d.as_bytes())).unwrap_or_default())
+        }
+        None => (0, Bytes::new()),
+    };
+    let (traceparent, tracestate) = match trace {
+        Some(Trace { parent, state }) => (parent, state.unwrap_or_default()),
+        None => (String::new(), String::new()),
+    };
+    v1::Envelope {
+        id: id.into(),
+        r#type: ty.into(),
+        author: author.into(),
+        entity: entity.map(String::from).unwrap_or_default(),
+        time,
+        data,
+        data_form: data_form.into(),
+        lane_number,
+        lane_previous,
+        cause: cause.map(|Cause { author, id, position }| v1::Cause {
+            id: id.into(),
+            position: position.map(Position::get).unwrap_or_default(),
+            author: author.into(),
+        }),
+        correlation: correlation.map(String::from).unwrap_or_default(),
+        cursor: cursor.map(Position::get).unwrap_or_default(),
+        seen: seen
+            .into_iter()
+            .map(|Seen { document, heads }| v1::Seen {
+                document: document.into(),
+                heads: heads.iter().map(|h| Bytes::copy_from_slice(h)).collect(),
+            })
+            .collect(),
+        part: part.map(|Part { index, count, digest }| v1::Part {
+            index,
+            count,
+            digest: Bytes::copy_from_slice(digest.as_bytes()),
+        }),
+        traceparent,
+        tracestate,
+        version: if version == 1 { 0 } else { version },
+        content_type: content_type.unwrap_or_default(),
+        extensions: extensions
+            .into_iter()
+            .map(|(name, json)| v1::Extension { name, json })
+            .collect(),
+        time_text,
+        recipient: recipient.map(String::from).unwrap_or_default(),
+    }
+}
+
+fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
+    let v1::Envelope {
+        id,
+        r#type,
+        author,
+        entity,
+        time,
+        data,
+        data_form,
+        lane_number,
+        lane_previous,
+        cause,
+        correlation,
+        cursor,
+        seen,
+        part,
+        traceparent,
+        tracestate,
+        version,
+        content_type,
+        extensions,
+        time_text,
+        recipient,
+    } = wire;
+    let optional = |text: String| if text.is_empty() { None } else { Some(text) };
+    let content_type = optional(content_type);
+    let utf8 = |data: Bytes| {
+        String::from_utf8(data.into()).map_err(|_| OpenError::Field { field: "data" })
+    };
+    let data = match v1::DataForm::try_from(data_form) {
+        Ok(v1::DataForm::Unspecified) => Data::None,
+        Ok(v1::DataForm::Json) => Data::Json { text: utf8(data)?, content_type },
+        Ok(v1::DataForm::Text) => Data::Text { text: utf8(data)?, content_type },
+        Ok(v1::DataForm::Binary) => Data::Binary { bytes: data, content_type },
+        Err(_) => return Err(OpenError::Field { field: "data form" }),
+    };
+    let time_text = optional(time_text);
+    let time = (time != 0 || time_text.is_some())
+        .then(|| EventTime { at: Timestamp::from_nanos(time), text: time_text });
+    let link = match lane_number {
+        0 => None,
+        number => {
+            let previous = match lane_previous.is_empty() {
+                true => None,
+                false => Some(Digest::try_from(lane_previous.as_ref())?),
+            };
+            Some(Link { number, previous })
+        }
+    };
+    let cause = match cause {
+        None => None,
+        Some(v1::Cause { id, position, author }) => Some(Cause {
+            author: author.parse()?,
+            id: id.parse()?,
+            position: (position != 0).then(|| Position::new(position)),
+        }),
+    };
+    let seen = seen
+        .into_iter()
+        .map(|v1::Seen { document, heads }| {
+            let heads = heads
+                .iter()
+                .map(|h| {
+                    <[u8; 32]>::try_from(h.as_ref()).map_err(|_| OpenError::Digest(DigestError))
+                })
+                .collect::<Result<_, _>>()?;
+            Ok::<_, OpenError>(Seen { document: document.parse()?, heads })
+        })
+        .collect::<Result<_, _>>()?;
+    let part = match part {
+        None => None,
+        Some(v1::Part { index, count, digest }) => {
+            if index >= count || count > MAX_CHUNKS {
+                return Err(OpenError::Field { field: "part" });
+            }
+            Some(Part { index, count, digest: Digest::try_from(digest.as_ref())? })
+        }
+    };
+    if extensions.len() > MAX_EXTENSIONS {
+        return Err(OpenError::Field { field: "extensions" });
+    }
+    let event = Event {
+        id: id.parse()?,
+        ty: r#type.parse()?,
+        version: if version == 0 { 1 } else { version },
+        author: author.parse()?,
+        entity: optional(entity).map(|e| e.parse()).transpose()?,
+        recipient: optional(recipient).map(|r| r.parse()).transpose()?,
+        time,
+        data,
+        cause,
+        correlation: optional(correlation).map(|c| c.parse()).transpose()?,
+        seen,
+        trace: optional(traceparent).map(|parent| Trace { parent, state: optional(tracestate) }),
+        extensions: extensions
+            .into_iter()
+            .map(|v1::Extension { name, json }| (name, json))
+            .collect::<BTreeMap<_, _>>(),
+    };
+    Ok(Envelope {
+        event,
+        link,
+        cursor: (cursor != 0).then(|| Position::new(cursor)),
+        part,
+        unknown,
+    })
+}
+
+/// Encodes the changes of a document for an entry's data.
+pub fn encode_changes(changes: impl IntoIterator<Item = Bytes>) -> Bytes {
+    v1::Changes { changes: changes.into_iter().collect() }.encode_to_vec().into()
+}
+
+/// Decodes the changes of a document.
+///
+/// # Errors
+/// [`OpenError::Bytes`].
+pub fn decode_changes(data: Bytes) -> Result<Vec<Bytes>, OpenError> {
+    let v1::Changes { changes } = v1::Changes::decode(data).map_err(OpenError::Bytes)?;
+    Ok(changes)
+}
+
+/// A snapshot of a document, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRecord {
+    /// Every change at or before this position is in it.
+    pub position: Position,
+    /// The document's heads.
+    pub heads: Vec<[u8; 32]>,
+    /// Identity of the log it was made from.
+    pub log: String,
+    /// The saved document.
+    pub document: Bytes,
+}
+
+impl SnapshotRecord {
+    /// Encodes the snapshot for an entry's data.
+    pub fn encode(self) -> Bytes {
+        let Self { position, heads, log, document } = self;
+        let heads = heads.iter().map(|h| Bytes::copy_from_slice(h)).collect();
+        v1::Snapshot { position: position.get(), heads, log, document }.encode_to_vec().into()
+    }
+
+    /// Decodes a snapshot.
+    ///
+    /// # Errors
+    /// [`OpenError::Bytes`] or [`OpenError::Digest`].
+    pub fn decode(data: Bytes) -> Result<Self, OpenError> {
+        let v1::Snapshot { position, heads, log, document } =
+            v1::Snapshot::decode(data).map_err(OpenError::Bytes)?;
+        let heads = heads
+            .iter()
+            .map(|h| <[u8; 32]>::try_from(h.as_ref()).map_err(|_| OpenError::Digest(DigestError)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { position: Position::new(position), heads, log, document })
+    }
+}
