@@ -223,7 +223,7 @@ pub trait EventLog: Send + Sync + fmt::Debug {
         subjects: Vec<String>,
     ) -> BoxFuture<'_, Result<Following, ReadError>>;
 
-    /// Returns the last record under a subject or filter, or the record right before `before` if given.
+    /// Returns the last record under a subject or filter; `None` where there is none.
     ///
     /// MUST reflect every append acknowledged before the call.
     fn last<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Option<Record>, ReadError>>;
