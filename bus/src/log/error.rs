@@ -72,6 +72,9 @@ pub enum AppendError {
         /// What the server said.
         description: String,
     },
+    /// The space has no server that takes writes at present.
+    #[error("the space has no leader at present; nothing was stored: try again in a moment")]
+    Unavailable,
     /// No answer came.
     #[error(
         "no acknowledgement came within {waited_ms} ms; the entry may have been stored: read the log to know"
@@ -106,6 +109,7 @@ impl AppendError {
             | Self::Denied { .. }
             | Self::Full { .. }
             | Self::Refused { .. }
+            | Self::Unavailable
             | Self::Closed => Outcome::NotApplied,
             Self::Unanswered { .. } | Self::Interrupted { .. } => Outcome::Unknown,
         }
@@ -115,7 +119,7 @@ impl AppendError {
     /// known to be [`Outcome::NotApplied`].
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Full { .. } | Self::Unanswered { .. } => true,
+            Self::Full { .. } | Self::Unanswered { .. } | Self::Unavailable => true,
             Self::Interrupted { source, .. } => source.is_retryable(),
             Self::Conflict { .. }
             | Self::TooLarge { .. }

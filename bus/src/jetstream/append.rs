@@ -1,0 +1,272 @@
+//! Appending: one record by a plain publish, several by a batch.
+//!
+//! Which way a unit of several records takes:
+//!
+//! | unit | server | way |
+//! | --- | --- | --- |
+//! | atomic, or with a condition | any | atomic batch |
+//! | ordered | syncs each write, or is too old for fast batches | atomic batch: one sync for all |
+//! | ordered | else | fast batch that ends at the first gap |
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::HeaderMap;
+use colony_core::Position;
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::JetStreamLog;
+use super::answer::{Answer, PubAck};
+use super::batch;
+use super::connection::Connection;
+use super::gate::Opened;
+use super::monitor::Sync;
+use crate::log::{AppendError, Condition, EventLog as _, NewRecord, Ticket, Unit, Wholeness};
+
+/// Most records in flight on one connection; more wait.
+const WINDOW_RECORDS: usize = 4_096;
+
+/// Sends units and routes the server's answers back to them.
+#[derive(Debug)]
+pub(super) struct Appender {
+    inbox: String,
+    next: AtomicU64,
+    pending: Arc<Pending>,
+    window: Arc<Semaphore>,
+    /// The highest position acknowledged to us: whatever is sent from now on stands after it.
+    acknowledged: AtomicU64,
+    fast_batch: bool,
+    _answers: AbortOnDropHandle<()>,
+}
+
+type Pending = Mutex<HashMap<u64, mpsc::Sender<async_nats::Message>>>;
+
+/// A unit on its way: where its answers come in.
+pub(super) struct Flight {
+    pub(super) log: JetStreamLog,
+    pub(super) id: u64,
+    pub(super) answers: mpsc::Receiver<async_nats::Message>,
+    /// Everything acknowledged before this unit was sent stands at or before this position.
+    pub(super) floor: Position,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        lock(&self.log.shared.appender.pending).remove(&self.id);
+    }
+}
+
+fn lock(
+    pending: &Pending,
+) -> std::sync::MutexGuard<'_, HashMap<u64, mpsc::Sender<async_nats::Message>>> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Appender {
+    pub(super) async fn new(
+        connection: &Connection,
+        opened: &Opened,
+    ) -> Result<Self, crate::log::ConnectError> {
+        let inbox = connection.client.new_inbox();
+        let unanswered = |_| crate::log::ConnectError::Unanswered { url: connection.url.clone() };
+        let mut answers =
+            connection.client.subscribe(format!("{inbox}.>")).await.map_err(unanswered)?;
+        let pending = Arc::new(Pending::default());
+        let routes = Arc::clone(&pending);
+        let prefix = inbox.len() + 1;
+        let task = tokio::spawn(async move {
+            while let Some(message) = answers.next().await {
+                let token = message.subject.get(prefix..).unwrap_or_default().split('.').next();
+                let Some(id) = token.and_then(|id| id.parse().ok()) else { continue };
+                if let Some(route) = lock(&routes).get(&id) {
+                    // Room for every answer of a unit is made when it is sent; more are of no use.
+                    drop(route.try_send(message));
+                }
+            }
+        });
+        Ok(Self {
+            inbox,
+            next: AtomicU64::new(1),
+            pending,
+            window: Arc::new(Semaphore::new(WINDOW_RECORDS)),
+            acknowledged: AtomicU64::new(0),
+            fast_batch: opened.fast_batch && opened.sync != Sync::Always,
+            _answers: AbortOnDropHandle::new(task),
+        })
+    }
+
+    /// Returns the prefix of the reply subjects of a unit.
+    pub(super) fn reply(&self, id: u64) -> String {
+        format!("{}.{id}", self.inbox)
+    }
+
+    pub(super) fn acknowledge(&self, position: Position) {
+        self.acknowledged.fetch_max(position.get(), Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, AppendError> {
+    let description = &log.shared.description;
+    let max = description.max_record_bytes;
+    for record in &unit.records {
+        let actual = record.payload.len();
+        if actual > max {
+            return Err(AppendError::TooLarge { actual, max });
+        }
+    }
+    let total = unit.records.len();
+    let atomic = unit.wholeness == Wholeness::Atomic || !unit.conditions.is_empty();
+    let appender = &log.shared.appender;
+    let by_atomic_batch = total > 1 && (atomic || !appender.fast_batch);
+    if by_atomic_batch && total > description.max_atomic_records {
+        return Err(AppendError::TooMany { actual: total, max: description.max_atomic_records });
+    }
+    let flight = take_off(&log, total).await?;
+    let publish_failed = |_| AppendError::Closed;
+    let mut records = unit.records.into_iter();
+    match (total, records.next()) {
+        (1, Some(record)) => {
+            let NewRecord { subject, payload } = record;
+            let reply = appender.reply(flight.id);
+            let client = &log.shared.writing.client;
+            let named = subject.clone();
+            match unit.conditions.first() {
+                None => client.publish_with_reply(subject, reply, payload).await,
+                Some(condition) => {
+                    let mut headers = HeaderMap::new();
+                    ask(&mut headers, condition);
+                    client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+                }
+            }
+            .map_err(publish_failed)?;
+            let condition = unit.conditions.into_iter().next();
+            Ok(Ticket::new(one(flight, named, condition)))
+        }
+        (_, Some(first)) => {
+            let records: Vec<_> = std::iter::once(first).chain(records).collect();
+            if by_atomic_batch {
+                batch::atomic(flight, records, unit.conditions).await
+            } else {
+                batch::fast(flight, records).await
+            }
+        }
+        (_, None) => Ok(Ticket::new(async { Ok(Vec::new()) })),
+    }
+}
+
+/// Waits for room in the window and opens a route for the answers.
+async fn take_off(log: &JetStreamLog, records: usize) -> Result<Flight, AppendError> {
+    let appender = &log.shared.appender;
+    let permits = u32::try_from(records.min(WINDOW_RECORDS)).unwrap_or(u32::MAX);
+    let window = Arc::clone(&appender.window);
+    let permit = window.acquire_many_owned(permits).await.map_err(|_| AppendError::Closed)?;
+    let id = appender.next.fetch_add(1, Ordering::Relaxed);
+    let (route, answers) = mpsc::channel(records + 4);
+    lock(&appender.pending).insert(id, route);
+    let floor = Position::new(appender.acknowledged.load(Ordering::Relaxed));
+    Ok(Flight { log: log.clone(), id, answers, floor, _permit: permit })
+}
+
+/// Writes a condition as headers. The filter string is the one that every writer of the lane sends.
+pub(super) fn ask(headers: &mut HeaderMap, condition: &Condition) {
+    headers.insert("Nats-Expected-Last-Subject-Sequence", condition.last.to_string());
+    headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", condition.scope.as_str());
+}
+
+/// What came instead of an answer.
+pub(super) enum Silence {
+    TimedOut,
+    Disconnected,
+    Denied(String),
+    NobodyThere,
+}
+
+impl Silence {
+    pub(super) fn into_error(self, flight: &Flight) -> AppendError {
+        let waited = flight.log.shared.writing.acknowledgement_timeout.as_millis();
+        match self {
+            Self::TimedOut => {
+                AppendError::Unanswered { waited_ms: u64::try_from(waited).unwrap_or(u64::MAX) }
+            }
+            Self::Disconnected => AppendError::Unanswered { waited_ms: 0 },
+            Self::Denied(subject) => AppendError::Denied { subject },
+            Self::NobodyThere => AppendError::Unavailable,
+        }
+    }
+}
+
+impl Flight {
+    /// Waits for the next answer; `subject` is one that the unit publishes under.
+    pub(super) async fn answer(&mut self, subject: &str) -> Result<bytes::Bytes, Silence> {
+        let writing = &self.log.shared.writing;
+        let message = tokio::select! {
+            biased;
+            message = self.answers.recv() => message,
+            () = tokio::time::sleep(writing.acknowledgement_timeout) => {
+                return Err(Silence::TimedOut);
+            }
+            () = writing.disconnected() => return Err(Silence::Disconnected),
+            denied = writing.denied(|denied| denied == subject) => {
+                return Err(Silence::Denied(denied));
+            }
+        };
+        match message {
+            Some(message) if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) => {
+                Err(Silence::NobodyThere)
+            }
+            Some(message) => Ok(message.payload),
+            None => Err(Silence::Disconnected),
+        }
+    }
+
+    /// Makes the error of a condition that did not hold, with the record that won.
+    pub(super) async fn conflict(&self, conditions: &[Condition]) -> AppendError {
+        for condition in conditions {
+            let winner = self.log.last(condition.scope.as_str()).await.ok().flatten();
+            let found = winner.as_ref().map_or(Position::ZERO, |record| record.position);
+            if found != condition.last || conditions.len() == 1 {
+                return AppendError::Conflict {
+                    scope: condition.scope.as_str().to_owned(),
+                    expected: condition.last,
+                    winner: winner.map(Box::new),
+                };
+            }
+        }
+        let (scope, expected) = conditions.first().map_or_else(
+            || (String::new(), Position::ZERO),
+            |condition| (condition.scope.as_str().to_owned(), condition.last),
+        );
+        AppendError::Conflict { scope, expected, winner: None }
+    }
+}
+
+async fn one(
+    mut flight: Flight,
+    subject: String,
+    condition: Option<Condition>,
+) -> Result<Vec<Position>, AppendError> {
+    let answer = match flight.answer(&subject).await {
+        Ok(answer) => answer,
+        Err(silence) => return Err(silence.into_error(&flight)),
+    };
+    match serde_json::from_slice::<Answer<PubAck>>(&answer) {
+        Ok(Answer::Ok(ack)) => {
+            let position = Position::new(ack.seq);
+            flight.log.shared.appender.acknowledge(position);
+            Ok(vec![position])
+        }
+        Ok(Answer::Error { error }) => match condition {
+            Some(condition) if error.is_conflict() => {
+                Err(flight.conflict(std::slice::from_ref(&condition)).await)
+            }
+            Some(_) | None => {
+                Err(error.into_append(0, flight.log.shared.description.max_record_bytes))
+            }
+        },
+        Err(_) => Err(AppendError::Unanswered { waited_ms: 0 }),
+    }
+}
