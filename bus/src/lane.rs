@@ -8,16 +8,16 @@
 //! entries are there; the others are appended again, in order. Readers leave out an entry whose number came before
 //! ([`Verdict::Void`](colony_core::lane::Verdict::Void)), so that even a copy that was delayed in the network and arrives after all has no effect.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use colony_core::envelope::{Envelope, SealError, SealedEntry, seal};
+use colony_core::envelope::{Envelope, Link, SealError, SealedEntry, seal};
 use colony_core::lane::LaneHead;
 use colony_core::position::Position;
 use colony_core::signature::{Signer, Verifier};
-use colony_core::subject::{Address, Kind, Lane, Subject, lane_filter};
-use colony_core::{Entry, SpaceName};
+use colony_core::subject::{Address, Kind, Lane, Subject, lane_filter, lanes_filter};
+use colony_core::{AgentName, Entry, SpaceName};
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -41,7 +41,8 @@ const RECOVERY_PAUSE: Duration = Duration::from_millis(50);
 /// Who else may write the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nobody: its name is this process's own. No condition is sent.
+    /// Nobody: its name is this process's own. No condition is sent. Entries of other authors are taken, too, each onto
+    /// the lane of this name of its author: so an import keeps the order of what it imports.
     Private,
     /// Another instance may believe that it is the writer. Every append asks that the lane's last entry is the one
     /// known, so that one of them wins each time.
@@ -191,17 +192,18 @@ impl LaneWriter {
         lane: Lane,
         options: LaneOptions,
     ) -> Result<Self, WriteError> {
-        let filter = lane_filter(&space, &lane);
         let mut driver = Driver {
             log,
+            filter: lane_filter(&space, &lane),
             space,
             lane: lane.clone(),
-            filter,
             options,
-            head: LaneHead::EMPTY,
+            heads: BTreeMap::new(),
             last: Position::ZERO,
+            floor: Position::ZERO,
         };
-        driver.refresh().await.map_err(WriteError::Lane)?;
+        driver.floor = driver.log.tail().await.map_err(WriteError::Lane)?;
+        driver.refresh(&lane.author).await.map_err(WriteError::Lane)?;
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS);
         tokio::spawn(driver.run(requests));
         Ok(Self { lane, queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)) })
@@ -240,9 +242,12 @@ struct Driver {
     lane: Lane,
     filter: String,
     options: LaneOptions,
-    head: LaneHead,
+    /// The ends of the lanes of this name, by author: one, or several of an import.
+    heads: BTreeMap<AgentName, LaneHead>,
     /// Where the lane's last entry stands.
     last: Position,
+    /// Nothing that is on its way stands at or before this position.
+    floor: Position,
 }
 
 /// Requests that travel as one unit.
@@ -284,8 +289,14 @@ impl Driver {
     /// Seals a group, appends it and answers its callers.
     async fn commit(&mut self, mut group: Group) {
         let deadline = Instant::now() + self.options.patience;
+        if let Err(error) = self.know_heads(&group).await {
+            for request in group.requests {
+                request.fail(WriteError::Lane(error.clone()));
+            }
+            return;
+        }
         loop {
-            let before = self.head;
+            let before = self.heads.clone();
             let (mut unit, mut sealed) = (Vec::new(), Vec::new());
             let mut conditions = Vec::new();
             if self.options.sharing == Sharing::Contended {
@@ -295,7 +306,7 @@ impl Driver {
             group.requests = std::mem::take(&mut group.requests)
                 .into_iter()
                 .filter_map(|request| {
-                    let head = self.head;
+                    let heads = self.heads.clone();
                     match self.seal(&request) {
                         Ok(Sealed { entries, heads }) => {
                             unit.extend(entries.iter().map(SealedLink::record));
@@ -307,7 +318,7 @@ impl Driver {
                             Some(request)
                         }
                         Err(error) => {
-                            self.head = head;
+                            self.heads = heads;
                             request.fail(error.into());
                             None
                         }
@@ -330,10 +341,10 @@ impl Driver {
                 }
                 Ok(_) => {
                     tracing::error!(lane = %self.lane, "the log acknowledged another number of entries");
-                    self.head = before;
+                    self.heads = before;
                 }
                 Err(error) => {
-                    self.head = before;
+                    self.heads = before;
                     tracing::debug!(lane = %self.lane, %error, "append failed");
                     match self.recover(group, &sealed, error, deadline).await {
                         Some(rest) => group = rest,
@@ -350,9 +361,7 @@ impl Driver {
         for (mut request, entries) in group.requests.into_iter().zip(sealed) {
             let stored = entries.iter().zip(positions.by_ref());
             request.done.extend(stored.map(|(entry, position)| entry.receipt(position)));
-            if let Some(receipt) = request.done.last() {
-                self.last = receipt.position;
-            }
+            self.passed(&request);
             // The heads of this request follow its entries.
             for _ in &request.batch.heads {
                 positions.next();
@@ -384,7 +393,8 @@ impl Driver {
     async fn refuse(&mut self, mut group: Group, error: AppendError, deadline: Instant) {
         if let AppendError::Conflict { .. } = &error {
             // Another writer of the lane, or another mover of a head: the lane may have moved on.
-            self.refresh_until(deadline).await;
+            let author = self.lane.author.clone();
+            self.refresh_until(&author, deadline).await;
         }
         if group.requests.len() == 1 {
             for request in group.requests.drain(..) {
@@ -405,20 +415,18 @@ impl Driver {
         sealed: &[Vec<SealedLink>],
         deadline: Instant,
     ) -> Option<Group> {
-        let before = self.last;
         let mut found = loop {
             if Instant::now() >= deadline {
                 for request in group.requests {
                     request.fail(WriteError::Lost { waited_s: self.options.patience.as_secs() });
                 }
-                // Whatever comes next continues the lane as the log has it.
-                self.refresh_until(Instant::now() + self.options.patience).await;
+                // Whatever comes next continues the lanes as the log has them.
+                self.heads.clear();
                 return None;
             }
             if tokio::time::timeout_at(deadline, self.log.reachable()).await.is_ok() {
                 match self.stored(sealed).await {
-                    Ok(found) if self.refresh().await.is_ok() => break found.into_iter(),
-                    Ok(_) => {}
+                    Ok(found) => break found.into_iter(),
                     Err(error) => {
                         tracing::debug!(lane = %self.lane, %error, "the lane cannot be read yet");
                     }
@@ -427,32 +435,59 @@ impl Driver {
             }
         };
         let mut rest = Vec::new();
-        let mut last = before;
         for (mut request, entries) in group.requests.into_iter().zip(sealed) {
             let receipts: Vec<Receipt> = found.by_ref().take(entries.len()).collect();
-            last = receipts.last().map_or(last, |receipt| receipt.position);
+            for (entry, receipt) in entries.iter().zip(&receipts) {
+                let link = Link { number: receipt.number, previous: None };
+                self.heads.entry(entry.author.clone()).or_default().advance(link, receipt.digest);
+            }
             let complete = receipts.len() == entries.len();
             request.done.extend(receipts);
+            self.passed(&request);
             if complete { request.succeed() } else { rest.push(request) }
         }
         if rest.is_empty() {
             return None;
         }
-        if self.options.sharing == Sharing::Contended && self.last != last {
-            // Another instance went on while we were away: what we had to say may no longer hold.
-            for request in rest {
-                let scope = self.filter.clone();
-                let conflict = AppendError::Conflict { scope, expected: last, winner: None };
-                request.fail(conflict.into());
+        if self.options.sharing == Sharing::Contended {
+            let (expected, author) = (self.last, self.lane.author.clone());
+            self.refresh_until(&author, deadline).await;
+            if self.last != expected {
+                // Another instance went on while we were away: what we had to say may no longer hold.
+                for request in rest {
+                    let scope = self.filter.clone();
+                    let conflict = AppendError::Conflict { scope, expected, winner: None };
+                    request.fail(conflict.into());
+                }
+                return None;
             }
-            return None;
         }
         group.requests = rest;
         Some(group)
     }
 
-    async fn refresh_until(&mut self, deadline: Instant) {
-        while let Err(error) = self.refresh().await {
+    /// Notes how far the log goes for sure, now that a request's entries are there.
+    fn passed(&mut self, request: &Request) {
+        if let Some(receipt) = request.done.last() {
+            self.last = receipt.position;
+            self.floor = self.floor.max(receipt.position);
+        }
+    }
+
+    /// Reads the ends of the lanes that a group continues, where they are not known.
+    async fn know_heads(&mut self, group: &Group) -> Result<(), ReadError> {
+        for request in &group.requests {
+            for (_, envelope) in &request.batch.entries {
+                if !self.heads.contains_key(&envelope.event.author) {
+                    self.refresh(&envelope.event.author).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn refresh_until(&mut self, author: &AgentName, deadline: Instant) {
+        while let Err(error) = self.refresh(author).await {
             tracing::debug!(lane = %self.lane, %error, "the end of the lane cannot be read yet");
             if Instant::now() >= deadline {
                 return;
@@ -467,8 +502,8 @@ impl Driver {
 
     /// Returns the receipts of those sealed entries, from the first on, that the log has.
     async fn stored(&self, sealed: &[Vec<SealedLink>]) -> Result<Vec<Receipt>, ReadError> {
-        let range =
-            Range { after: self.last, until: Position::MAX, subjects: vec![self.filter.clone()] };
+        let subjects = vec![lanes_filter(&self.space, &self.lane.name)];
+        let range = Range { after: self.floor, until: Position::MAX, subjects };
         let mut records = self.log.read(range).await?;
         let mut found = Vec::new();
         let mut wanted = sealed.iter().flatten().peekable();
@@ -483,22 +518,26 @@ impl Driver {
         Ok(found)
     }
 
-    /// Reads the end of the lane anew.
-    async fn refresh(&mut self) -> Result<(), ReadError> {
-        match self.log.last(&self.filter).await? {
-            None => {
-                self.head = LaneHead::EMPTY;
-                self.last = Position::ZERO;
-            }
+    /// Reads the end of an author's lane anew.
+    async fn refresh(&mut self, author: &AgentName) -> Result<(), ReadError> {
+        let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
+        let own = *author == self.lane.author;
+        let (head, last) = match self.log.last(&lane_filter(&self.space, &lane)).await? {
+            None => (LaneHead::EMPTY, Position::ZERO),
             Some(record) => {
-                self.last = record.position;
-                let entry = open(record);
-                if let Some(head) = entry.as_ref().and_then(LaneHead::of) {
-                    self.head = head;
-                } else {
-                    tracing::error!(lane = %self.lane, "the lane ends with an entry that cannot be read");
+                let last = record.position;
+                match open(record).as_ref().and_then(LaneHead::of) {
+                    Some(head) => (head, last),
+                    None => {
+                        tracing::error!(%lane, position = %last, "the lane ends with what is no entry");
+                        (self.heads.get(author).copied().unwrap_or_default(), last)
+                    }
                 }
             }
+        };
+        self.heads.insert(author.clone(), head);
+        if own {
+            self.last = last;
         }
         Ok(())
     }
@@ -508,16 +547,22 @@ impl Driver {
         let signer = self.options.signer.as_ref();
         let mut entries = Vec::with_capacity(request.batch.entries.len());
         for (kind, envelope) in request.batch.entries.iter().skip(request.done.len()) {
-            let link = self.head.next();
+            let author = envelope.event.author.clone();
+            if author != self.lane.author && self.options.sharing == Sharing::Contended {
+                return Err(SealError::Mismatch { field: "author" });
+            }
+            let head = self.heads.entry(author.clone()).or_default();
+            let link = head.next();
+            let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
             let subject = Subject {
                 space: self.space.clone(),
-                address: Address::Lane { lane: self.lane.clone(), kind: kind.clone() },
+                address: Address::Lane { lane, kind: kind.clone() },
             };
             let mut envelope = envelope.clone();
             envelope.link = Some(link);
             let sealed = seal(&subject, envelope, signer)?;
-            self.head.advance(link, sealed.digest);
-            entries.push(SealedLink { sealed, number: link.number });
+            head.advance(link, sealed.digest);
+            entries.push(SealedLink { sealed, author, number: link.number });
         }
         let mut heads = Vec::with_capacity(request.batch.heads.len());
         for HeadMove { noun, envelope, last } in &request.batch.heads {
@@ -544,6 +589,7 @@ struct Sealed {
 #[derive(Debug, Clone)]
 struct SealedLink {
     sealed: SealedEntry,
+    author: AgentName,
     number: u64,
 }
 

@@ -1,9 +1,26 @@
 //! An event-sourced, shared-state coordination bus for software agents on NATS JetStream and Automerge.
+//!
+//! A [`Bus`] is one process's part in a **space**: it publishes [`Draft`]s, reads and follows the log, and opens shared
+//! documents. The log itself is a port, [`log::EventLog`], with two implementations: [`JetStreamLog`] and a memory log.
+
+mod bus;
+mod draft;
+mod options;
+
+pub mod lane;
+pub mod query;
 
 pub mod log;
 
 mod jetstream;
 
 #[doc(inline)]
-pub use jetstream::{Credentials, JetStreamLog, ServerOptions, Storage};
-pub mod lane;
+pub use crate::{
+    bus::{Bus, Published},
+    draft::Draft,
+    jetstream::{Credentials, JetStreamLog, ServerOptions, Storage},
+    lane::{Receipt, Sharing, WriteError},
+    options::BusOptions,
+    query::{Cut, Delivery, Entries, EntryError, Order, Query, Subscription},
+};
+pub use colony_core as core;

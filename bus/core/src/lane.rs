@@ -73,6 +73,13 @@ impl LaneChecker {
         Self::default()
     }
 
+    /// Tells whether an entry's number was taken by an earlier one of its lane: see [`Verdict::Void`].
+    ///
+    /// For readers that see some of a lane's entries, in log order.
+    pub fn is_void(&mut self, entry: &Entry) -> bool {
+        self.judge(entry) == Verdict::Void
+    }
+
     /// Judges the next entry of the log.
     ///
     /// Only for readers that see every entry of a lane: a filter leaves holes that look like loss.

@@ -248,6 +248,16 @@ pub fn lane_filter(space: &SpaceName, lane: &Lane) -> String {
     out + ".>"
 }
 
+/// Returns everything in the lanes of one name, whoever their authors, as a subject filter.
+///
+/// For reading only: a condition on it would not see those on a lane.
+pub fn lanes_filter(space: &SpaceName, name: &LaneName) -> String {
+    let mut out = branch(space);
+    out.push_str(".*");
+    push(&mut out, name.as_str());
+    out + ".>"
+}
+
 /// Returns the subject of a live, never stored message: `colony-live.<space>.<author>.<instance>.<topic>`.
 pub fn live_subject(space: &SpaceName, author: &AgentName, instance: &str, topic: &str) -> String {
     let mut out = format!("{ROOT}-live.{space}");

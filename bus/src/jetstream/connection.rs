@@ -97,7 +97,7 @@ impl Connection {
                     ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                         ConnectError::Credentials { url }
                     }
-                    _ => ConnectError::Unreachable { url, source: Some(error) },
+                    _ => ConnectError::Unreachable { url, source: Box::new(error) },
                 });
             }
         };

@@ -203,7 +203,7 @@ pub enum ConnectError {
         url: String,
         /// What the client reports.
         #[source]
-        source: Option<async_nats::ConnectError>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server does not accept the credentials.
     #[error("the server at {url} does not accept these credentials")]
