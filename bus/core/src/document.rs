@@ -8,27 +8,38 @@
 //! byte. It is the only place that names the document library (Automerge); the version is a measured choice, see
 //! `docs/adr/0002-automerge-version.md`.
 
+mod blame;
 mod change;
 mod check;
+mod cursor;
 mod edit;
 mod error;
 mod heads;
 mod marks;
+mod operation;
+mod overlap;
 mod parked;
+mod patch;
 mod path;
 mod read;
 mod replica;
+mod typed;
+mod undo;
 mod value;
 mod view;
 
 pub use autosurgeon::{Hydrate, Reconcile};
 
+pub use blame::{BlameSpan, Conflict, FieldBlame, Origin};
 pub use change::{Change, ChangeInfo, DecodeError, MAX_CHANGE_BYTES, Malformed};
+pub use cursor::{Cursor, CursorError};
 pub use edit::Edit;
 pub use error::{ApplyError, EditError, LibraryError, LoadError, ReadError, Refusal};
 pub use heads::{ActorId, ChangeHash, Heads, NameError};
 pub use marks::{Expand, Mark};
+pub use overlap::{OVERLAP_DISTANCE, Overlap, Side};
 pub use parked::{MAX_PARKED_BYTES, MAX_PARKED_CHANGES};
+pub use patch::{Patch, PatchAction};
 pub use path::{Path, PathError};
 pub use replica::{Applied, Replica};
 pub use value::{Kind, Value};

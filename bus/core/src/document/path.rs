@@ -50,10 +50,6 @@ impl Path {
     pub(super) fn from_props<'a>(props: impl IntoIterator<Item = &'a am::Prop>) -> Self {
         Self(props.into_iter().map(ToString::to_string).collect())
     }
-
-    pub(super) fn as_slice(&self) -> &[String] {
-        &self.0
-    }
 }
 
 impl fmt::Display for Path {

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::*;
 
+mod convergence;
+mod features;
+
 fn actor(number: u8) -> ActorId {
     ActorId::new([number; 16]).expect("valid actor")
 }
@@ -122,4 +125,155 @@ fn an_edit_that_fails_leaves_nothing_behind() {
     assert_eq!(other.view().to_json().expect("readable"), json!({"a": 3}));
     let again = Replica::load(actor(3), &replica.save()).expect("loads");
     assert_eq!(again.heads(), other.heads());
+}
+
+#[test]
+fn probe() {
+    let trace = trace("friendsforever");
+    let text = path("/text");
+    let expected = trace["endContent"].as_str().expect("content");
+    let transactions = trace["txns"].as_array().expect("transactions");
+    for (a, b) in [(1, 2), (2, 1)] {
+        let mut first = Replica::new(actor(9));
+        let skeleton = change(&mut first, |edit| edit.set(&text, Value::Text(String::new())));
+        let mut writers = vec![first.fork(actor(a)), first.fork(actor(b))];
+        let mut held: Vec<std::collections::BTreeMap<ChangeHash, Change>> =
+            vec![Default::default(); 2];
+        let mut versions: Vec<Heads> = Vec::with_capacity(transactions.len());
+        let start = Instant::now();
+        let mut slow = 0;
+        for transaction in transactions {
+            let agent = transaction["agent"].as_u64().expect("agent") as usize;
+            let parents = transaction["parents"].as_array().expect("parents");
+            let parents =
+                parents.iter().map(|parent| &versions[parent.as_u64().expect("index") as usize]);
+            let mut heads: Heads = parents.flat_map(Heads::iter).collect();
+            if heads.is_empty() {
+                heads = Heads::from(skeleton.hash());
+            }
+            let mut need: Vec<ChangeHash> = heads.iter().collect();
+            let mut take = Vec::new();
+            while let Some(hash) = need.pop() {
+                if let Some(change) = held[agent].remove(&hash) {
+                    need.extend(change.dependencies());
+                    take.push(change);
+                }
+            }
+            writers[agent].apply(take).unwrap();
+            assert!(writers[agent].parked().is_empty());
+            if writers[agent].heads() != heads {
+                slow += 1;
+            }
+            let (_, made) = writers[agent]
+                .edit_at(&heads, now(), None, |edit| {
+                    patches(transaction).into_iter().try_for_each(|(at, delete, insert)| {
+                        edit.splice_text(&text, at, delete, insert)
+                    })
+                })
+                .expect("edits");
+            versions.push(made.as_ref().map_or(heads, |change| Heads::from(change.hash())));
+            if let Some(change) = made {
+                held[1 - agent].insert(change.hash(), change);
+            }
+        }
+        for (writer, held) in writers.iter_mut().zip(held) {
+            writer.apply(held.into_values()).unwrap();
+        }
+        println!(
+            "({a},{b}) held back {:?} slow {slow} equal {} {}",
+            start.elapsed(),
+            writers[0].view().text(&text).unwrap() == expected,
+            writers[1].view().text(&text).unwrap() == expected
+        );
+    }
+}
+
+#[test]
+fn the_recorded_edits_of_two_writers_at_their_recorded_versions_give_the_recorded_text() {
+    let trace = trace("friendsforever");
+    let text = path("/text");
+    let mut first = Replica::new(actor(9));
+    let skeleton = change(&mut first, |edit| edit.set(&text, Value::Text(String::new())));
+    let mut writers = vec![first.fork(actor(2)), first.fork(actor(1))];
+    let transactions = trace["txns"].as_array().expect("transactions");
+    let mut versions: Vec<Heads> = Vec::with_capacity(transactions.len());
+    let start = Instant::now();
+    for transaction in transactions {
+        let agent = transaction["agent"].as_u64().expect("agent") as usize;
+        let parents = transaction["parents"].as_array().expect("parents");
+        let parents =
+            parents.iter().map(|parent| &versions[parent.as_u64().expect("index") as usize]);
+        let mut heads: Heads = parents.flat_map(Heads::iter).collect();
+        if heads.is_empty() {
+            heads = Heads::from(skeleton.hash());
+        }
+        let (_, made) = writers[agent]
+            .edit_at(&heads, now(), None, |edit| {
+                patches(transaction).into_iter().try_for_each(|(at, delete, insert)| {
+                    edit.splice_text(&text, at, delete, insert)
+                })
+            })
+            .expect("edits");
+        // A transaction that changes nothing stands for its parents.
+        versions.push(made.as_ref().map_or(heads, |change| Heads::from(change.hash())));
+        if let Some(change) = made {
+            writers[1 - agent].apply([change]).expect("applies");
+        }
+    }
+    println!("edit_at {:?} for {} transactions", start.elapsed(), transactions.len());
+    let expected = trace["endContent"].as_str().expect("content");
+    for writer in &writers {
+        assert_eq!(writer.view().text(&text).expect("text"), expected);
+    }
+    assert_eq!(writers[0].heads(), writers[1].heads());
+}
+
+/// The rate of one-character changes by history length, beside the library's own in the same run.
+#[test]
+fn the_apply_rate_does_not_decay_with_history() {
+    let text = path("/text");
+    let mut writer = Replica::new(actor(1));
+    change(&mut writer, |edit| edit.set(&text, Value::Text(String::new())));
+    let mut reader = writer.fork(actor(2));
+    let mut raw = writer.fork(actor(3)).doc;
+    const WINDOW: usize = 1_000;
+    let mut rates = Vec::new();
+    let mut length = 0_usize;
+    let mut count = 0_usize;
+    for goal in [1_000, 20_000, 40_000] {
+        loop {
+            let start = Instant::now();
+            let made: Vec<Change> = (0..WINDOW)
+                .map(|index| {
+                    // Typing in runs of 32 at scattered places.
+                    let run = (count + index) / 32;
+                    let at = (run * 7_919 + (count + index) % 32) % (length + index + 1);
+                    change(&mut writer, |edit| edit.splice_text(&text, at, 0, "x"))
+                })
+                .collect();
+            let edits = WINDOW as f64 / start.elapsed().as_secs_f64();
+            length += WINDOW;
+            count += WINDOW;
+            let start = Instant::now();
+            for change in made.clone() {
+                raw.apply_changes([change.0]).expect("applies");
+            }
+            let library = WINDOW as f64 / start.elapsed().as_secs_f64();
+            let start = Instant::now();
+            for change in made {
+                reader.apply([change]).expect("applies");
+            }
+            let ours = WINDOW as f64 / start.elapsed().as_secs_f64();
+            if count >= goal {
+                println!("{count}: edit {edits:.0}/s, apply {ours:.0}/s, library {library:.0}/s");
+                rates.push(ours);
+                break;
+            }
+        }
+    }
+    let start = Instant::now();
+    let blame = reader.view().blame_text(&text).expect("readable");
+    println!("blame of {length} characters: {:?}, {} spans", start.elapsed(), blame.len());
+    assert_eq!(blame.iter().map(|span| span.len).sum::<usize>(), length);
+    assert_eq!(reader.heads(), writer.heads());
 }
