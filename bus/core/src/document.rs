@@ -8,6 +8,7 @@
 //! byte. It is the only place that names the document library (Automerge); the version is a measured choice, see
 //! `docs/adr/0002-automerge-version.md`.
 
+mod backlog;
 mod blame;
 mod change;
 mod check;
@@ -19,6 +20,7 @@ mod marks;
 mod operation;
 mod overlap;
 mod parked;
+mod past;
 mod patch;
 mod path;
 mod read;
@@ -30,6 +32,7 @@ mod view;
 
 pub use autosurgeon::{Hydrate, Reconcile};
 
+pub use backlog::Backlog;
 pub use blame::{BlameSpan, Conflict, FieldBlame, Origin};
 pub use change::{Change, ChangeInfo, DecodeError, MAX_CHANGE_BYTES, Malformed};
 pub use cursor::{Cursor, CursorError};

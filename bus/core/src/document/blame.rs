@@ -73,7 +73,7 @@ impl View<'_> {
     ///
     /// [`ReadError::NotFound`] or [`ReadError::WrongKind`].
     pub fn blame_text(&self, path: &Path) -> Result<Vec<BlameSpan>, ReadError> {
-        let object = read::object(self.doc, path, Kind::Sequence, self.as_of())?;
+        let object = read::object(&*self.doc, path, Kind::Sequence, self.as_of())?;
         let items = match self.as_of() {
             None => self.doc.list_range(&object.id, ..),
             Some(heads) => self.doc.list_range_at(&object.id, .., heads),
@@ -115,7 +115,7 @@ impl View<'_> {
     ///
     /// [`ReadError::NotFound`]; [`ReadError::WrongKind`] when the path leads through a single value.
     pub fn blame_field(&self, path: &Path) -> Result<Vec<FieldBlame>, ReadError> {
-        let (value, id) = read::resolve(self.doc, path, self.as_of())?
+        let (value, id) = read::resolve(&*self.doc, path, self.as_of())?
             .ok_or_else(|| ReadError::NotFound { path: path.clone() })?;
         let blame = |path: Path, id: &am::ObjId| {
             self.change_of(id).map(|change| FieldBlame { path, origin: Origin::of(change) })
@@ -139,7 +139,7 @@ impl View<'_> {
     /// [`ReadError`] when the enclosing map or list cannot be read.
     pub fn conflicts(&self, path: &Path) -> Result<Vec<Conflict>, ReadError> {
         let Some((parent, last)) = path.split_last() else { return Ok(Vec::new()) };
-        let Some((value, object)) = read::resolve(self.doc, &parent, self.as_of())? else {
+        let Some((value, object)) = read::resolve(&*self.doc, &parent, self.as_of())? else {
             return Ok(Vec::new());
         };
         match Kind::of(&value) {
@@ -203,7 +203,7 @@ impl View<'_> {
         let shown = values.len() - 1;
         let conflicts = values.into_iter().enumerate().filter_map(|(index, (value, id))| {
             let origin = Origin::of(self.change_of(&id)?);
-            let value = read::build(self.doc, value, &id, self.as_of(), 0);
+            let value = read::build(&*self.doc, value, &id, self.as_of(), 0);
             Some(value.map(|value| Conflict { value, origin, shown: index == shown }))
         });
         conflicts.collect()

@@ -166,6 +166,13 @@ impl<'a> Chunk<'a> {
         if !change.hash().0.starts_with(&self.checksum) {
             return Err(DecodeError::Checksum);
         }
+        // A document is saved by its operations and its changes are encoded again on loading. One that another encoding
+        // was chosen for would have another hash then, and the document could never be opened again.
+        let again = catch_unwind(AssertUnwindSafe(|| am::Change::from(change.decode()).hash()))
+            .map_err(|_| DecodeError::Malformed(None))?;
+        if again != change.hash() {
+            return Err(DecodeError::NotCanonical);
+        }
         Ok(Change(change))
     }
 
@@ -239,6 +246,9 @@ pub enum DecodeError {
     /// The checksum that the change carries is not that of its content.
     #[error("the checksum of the change does not match its content")]
     Checksum,
+    /// The content is encoded differently from how it would be encoded again.
+    #[error("the change is not in its canonical encoding")]
+    NotCanonical,
     /// The compressed content cannot be unpacked.
     #[error("the change cannot be decompressed")]
     Inflate(#[source] std::io::Error),

@@ -71,8 +71,8 @@ impl View<'_> {
     ///
     /// [`ReadError::NotFound`], [`ReadError::WrongKind`], [`ReadError::OutOfBounds`].
     pub fn cursor(&self, path: &Path, position: usize) -> Result<Cursor, ReadError> {
-        let object = read::object(self.doc, path, Kind::Sequence, self.as_of())?;
-        let length = read::length_of(self.doc, &object.id, self.as_of());
+        let object = read::object(&*self.doc, path, Kind::Sequence, self.as_of())?;
+        let length = read::length_of(&*self.doc, &object.id, self.as_of());
         let place = match position {
             place if place < length => am::CursorPosition::Index(place),
             place if place == length => am::CursorPosition::End,
@@ -88,7 +88,7 @@ impl View<'_> {
     /// [`ReadError::Cursor`] when its character was never part of this text in this version; [`ReadError::NotFound`],
     /// [`ReadError::WrongKind`].
     pub fn cursor_position(&self, path: &Path, cursor: &Cursor) -> Result<usize, ReadError> {
-        let object = read::object(self.doc, path, Kind::Sequence, self.as_of())?;
+        let object = read::object(&*self.doc, path, Kind::Sequence, self.as_of())?;
         self.doc
             .get_cursor_position(&object.id, &cursor.0, self.as_of())
             .map_err(|_| ReadError::Cursor { cursor: cursor.to_string(), path: path.clone() })

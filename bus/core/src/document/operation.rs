@@ -53,6 +53,18 @@ pub(super) fn operations(change: &am::Change) -> Vec<Operation> {
     operations.collect()
 }
 
+/// Says whether a change adds to a counter, without naming its operations.
+pub(super) fn has_increment(change: &am::Change) -> bool {
+    // Only an increment holds a number that is neither put nor inserted; a put of a number says its datatype.
+    let decoded = change.decode();
+    decoded.operations.iter().any(|op| {
+        !op.insert
+            && !op.pred.is_empty()
+            && matches!(op.primitive_value(), Some(am::ScalarValue::Int(_)))
+            && serde_json::to_value(&op.action).is_ok_and(|name| name == "inc")
+    })
+}
+
 /// Reads the written form of an object's id.
 pub(super) fn object_id(text: &str) -> Option<am::ObjId> {
     match text.split_once('@') {

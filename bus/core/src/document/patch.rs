@@ -3,11 +3,8 @@
 use automerge as am;
 use serde::Serialize;
 
-use super::error::ReadError;
-use super::heads::Heads;
 use super::marks::Mark;
 use super::path::Path;
-use super::replica::{Replica, TEXT_ENCODING};
 use super::value::Value;
 
 /// One step from an older version to a newer one (or back). Applied in order, they lead from one to the other.
@@ -70,23 +67,6 @@ pub enum PatchAction {
         /// The marks.
         marks: Vec<Mark>,
     },
-}
-
-impl Replica {
-    /// Returns what leads from one version to another; they may stand in any relation.
-    ///
-    /// It costs time proportional to the whole document with its history.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::UnknownHeads`].
-    pub fn diff(&self, from: &Heads, to: &Heads) -> Result<Vec<Patch>, ReadError> {
-        self.require(from)?;
-        self.require(to)?;
-        let positions = am::patches::TextRepresentation::String(TEXT_ENCODING);
-        let patches = self.doc.diff(&from.to_am(), &to.to_am(), positions);
-        Ok(patches.into_iter().map(Patch::from_am).collect())
-    }
 }
 
 impl Patch {

@@ -12,6 +12,7 @@ use super::edit::Edit;
 use super::error::{ApplyError, EditError, LoadError, ReadError, Refusal};
 use super::heads::{ActorId, ChangeHash, Heads};
 use super::parked::Parked;
+use super::past::Increments;
 use super::view::View;
 
 pub(super) const TEXT_ENCODING: am::TextEncoding = am::TextEncoding::UnicodeCodePoint;
@@ -55,6 +56,7 @@ pub struct Replica {
     refused: BTreeMap<ChangeHash, Refusal>,
     rebuilds: u32,
     poisoned: bool,
+    pub(super) increments: Increments,
 }
 
 /// What became of the changes given to [`Replica::apply`].
@@ -123,7 +125,16 @@ impl Replica {
     fn around(doc: am::Automerge, actor: ActorId) -> Self {
         let actors = Actors::of(&doc);
         let (parked, refused) = (Parked::default(), BTreeMap::new());
-        Self { doc, actor, actors, parked, refused, rebuilds: 0, poisoned: false }
+        Self {
+            doc,
+            actor,
+            actors,
+            parked,
+            refused,
+            rebuilds: 0,
+            poisoned: false,
+            increments: Increments::default(),
+        }
     }
 
     /// Takes changes into the document, in any order; those that were taken before do nothing.
@@ -263,8 +274,13 @@ impl Replica {
     /// that came after it.
     ///
     /// As cheap as [`Replica::edit`] when `heads` is the newest version. Otherwise each call that touches a list or text
-    /// costs time proportional to all that was ever written in it; and if this copy's own latest change is not part of
-    /// the version, the change is written by an actor derived from this copy's (see [`ActorId::base`]).
+    /// costs time proportional to all that was ever written in it; if this copy's own latest change is not part of the
+    /// version, the change is written by an actor derived from this copy's (see [`ActorId::base`]); and counters that
+    /// were incremented before are not to be found.
+    ///
+    /// What is inserted at one place at the same time is ordered by how much each writer's replica had seen, not by what
+    /// the edited version contains. To repeat recorded edits so that they merge as they once did, keep what the edited
+    /// version lacks out of the replica: in a [`Backlog`](super::Backlog).
     ///
     /// # Errors
     ///
@@ -361,16 +377,6 @@ impl Replica {
     /// Reads the newest version.
     pub fn view(&self) -> View<'_> {
         View::newest(&self.doc)
-    }
-
-    /// Reads a version of the past.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError::UnknownHeads`].
-    pub fn at(&self, heads: &Heads) -> Result<View<'_>, ReadError> {
-        self.require(heads)?;
-        Ok(View::at(&self.doc, heads))
     }
 
     /// Encodes the whole document with its history. Parked changes are not part of it.

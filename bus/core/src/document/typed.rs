@@ -31,7 +31,7 @@ impl View<'_> {
     /// [`ReadError::NotFound`] when nothing encloses the place; [`ReadError::Hydrate`].
     pub fn hydrate_at<T: Hydrate>(&self, path: &Path) -> Result<T, ReadError> {
         let Some((parent, last)) = path.split_last() else { return self.hydrate() };
-        let (value, object) = read::resolve(self.doc, &parent, self.as_of())?
+        let (value, object) = read::resolve(&*self.doc, &parent, self.as_of())?
             .ok_or_else(|| ReadError::NotFound { path: parent.clone() })?;
         let prop = Prop::from(read::prop(Kind::of(&value), last, &parent)?);
         autosurgeon::hydrate_prop(&Versioned(self), &object, prop).map_err(ReadError::Hydrate)
@@ -57,13 +57,13 @@ impl autosurgeon::ReadDoc for Versioned<'_, '_> {
         prop: P,
     ) -> Result<Option<(am::Value<'_>, am::ObjId)>, AutomergeError> {
         match self.0.as_of() {
-            None => am::ReadDoc::get(self.0.doc, object, prop),
-            Some(heads) => am::ReadDoc::get_at(self.0.doc, object, prop, heads),
+            None => am::ReadDoc::get(&*self.0.doc, object, prop),
+            Some(heads) => am::ReadDoc::get_at(&*self.0.doc, object, prop, heads),
         }
     }
 
     fn object_type<O: AsRef<am::ObjId>>(&self, object: O) -> Option<am::ObjType> {
-        am::ReadDoc::object_type(self.0.doc, object).ok()
+        am::ReadDoc::object_type(&*self.0.doc, object).ok()
     }
 
     fn map_range<'a, O, R>(&'a self, object: O, range: R) -> am::iter::MapRange<'a, R>
@@ -72,8 +72,8 @@ impl autosurgeon::ReadDoc for Versioned<'_, '_> {
         R: RangeBounds<String> + 'a,
     {
         match self.0.as_of() {
-            None => am::ReadDoc::map_range(self.0.doc, object, range),
-            Some(heads) => am::ReadDoc::map_range_at(self.0.doc, object, range, heads),
+            None => am::ReadDoc::map_range(&*self.0.doc, object, range),
+            Some(heads) => am::ReadDoc::map_range_at(&*self.0.doc, object, range, heads),
         }
     }
 
@@ -83,26 +83,26 @@ impl autosurgeon::ReadDoc for Versioned<'_, '_> {
         range: R,
     ) -> am::iter::ListRange<'_, R> {
         match self.0.as_of() {
-            None => am::ReadDoc::list_range(self.0.doc, object, range),
-            Some(heads) => am::ReadDoc::list_range_at(self.0.doc, object, range, heads),
+            None => am::ReadDoc::list_range(&*self.0.doc, object, range),
+            Some(heads) => am::ReadDoc::list_range_at(&*self.0.doc, object, range, heads),
         }
     }
 
     fn length<O: AsRef<am::ObjId>>(&self, object: O) -> usize {
-        read::length_of(self.0.doc, object.as_ref(), self.0.as_of())
+        read::length_of(&*self.0.doc, object.as_ref(), self.0.as_of())
     }
 
     fn text<O: AsRef<am::ObjId>>(&self, object: O) -> Result<String, AutomergeError> {
         match self.0.as_of() {
-            None => am::ReadDoc::text(self.0.doc, object),
-            Some(heads) => am::ReadDoc::text_at(self.0.doc, object, heads),
+            None => am::ReadDoc::text(&*self.0.doc, object),
+            Some(heads) => am::ReadDoc::text_at(&*self.0.doc, object, heads),
         }
     }
 
     fn parents<O: AsRef<am::ObjId>>(&self, object: O) -> Result<Self::Parents<'_>, AutomergeError> {
         match self.0.as_of() {
-            None => am::ReadDoc::parents(self.0.doc, object),
-            Some(heads) => am::ReadDoc::parents_at(self.0.doc, object, heads),
+            None => am::ReadDoc::parents(&*self.0.doc, object),
+            Some(heads) => am::ReadDoc::parents_at(&*self.0.doc, object, heads),
         }
     }
 }
