@@ -19,6 +19,8 @@ pub mod envelope;
 pub mod filter;
 pub mod lane;
 
+pub mod document;
+
 #[doc(inline)]
 pub use crate::{
     digest::Digest,
