@@ -96,7 +96,17 @@ impl LocalCluster {
             node.ready_timeout = config.ready_timeout;
             nodes.push(Node::launch(server, node).await?);
         }
-        let mut cluster = Self { nodes, ready_timeout: config.ready_timeout };
+        Self::of_nodes(nodes, config.ready_timeout).await
+    }
+
+    /// Takes nodes that were launched one by one, for instance from a configuration file, and waits
+    /// until they have a leader that sees every one of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalCluster::wait_ready`]. All nodes are then ended.
+    pub async fn of_nodes(nodes: Vec<Node>, ready_timeout: Duration) -> Result<Self, NodeError> {
+        let mut cluster = Self { nodes, ready_timeout };
         cluster.wait_ready().await?;
         Ok(cluster)
     }

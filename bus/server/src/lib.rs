@@ -18,6 +18,7 @@
 
 mod cache;
 mod cluster;
+mod credentials;
 mod error;
 mod fetch;
 mod find;
@@ -29,6 +30,9 @@ mod release;
 mod version;
 
 pub use self::cluster::{ClusterConfig, LocalCluster};
+pub use self::credentials::{
+    CredentialError, admin_block, inbox_prefix, operator_block, permission_block, users_file,
+};
 pub use self::error::{Attempt, FetchError, FindError, Origin, ProbeError};
 pub use self::find::{Finder, SERVER_VARIABLE, ServerBinary};
 pub use self::node::{
