@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, Event};
 use colony_server::{
-    ConfigFile, LocalCluster, Node, NodeConfig, admin_block, inbox_prefix, operator_block,
-    permission_block, users_file,
+    ConfigFile, LocalCluster, Node, NodeConfig, ServerBinary, admin_block, inbox_prefix,
+    operator_block, permission_block, users_file,
 };
 use nkeys::KeyPair;
 use tempfile::{TempDir, tempdir};
@@ -53,6 +53,18 @@ impl Installation {
         NodeConfig::new(name, self.dir.path().join(name)).with_file(ConfigFile { path, variables })
     }
 
+    async fn start_one(&self, server: &ServerBinary) -> Node {
+        let variables = variables(
+            "one-node/node.env",
+            &[
+                ("COLONY_LISTEN", "127.0.0.1:-1".into()),
+                ("COLONY_MONITOR", "127.0.0.1:-1".into()),
+                ("COLONY_STORE", self.path("data")),
+            ],
+        );
+        Node::start(server, self.config("one", variables)).await.unwrap()
+    }
+
     fn path(&self, name: &str) -> String {
         format!("\"{}\"", self.dir.path().join(name).display())
     }
@@ -74,7 +86,7 @@ fn variables(file: &str, replaced: &[(&str, String)]) -> BTreeMap<String, String
     variables
 }
 
-/// A client of one user, and the errors that the server sends it.
+/// A client of one user, and what it is told by the server: its errors, and the end.
 async fn client(
     user: &str,
     key: &KeyPair,
@@ -87,8 +99,8 @@ async fn client(
         .event_callback(move |event| {
             let errors = errors.clone();
             async move {
-                if let Event::ServerError(error) = event {
-                    let _ = errors.try_send(error.to_string());
+                if matches!(event, Event::ServerError(_) | Event::Disconnected) {
+                    let _ = errors.try_send(event.to_string());
                 }
             }
         });
@@ -156,15 +168,7 @@ async fn authorship_is_enforced(
 async fn one_durable_node_enforces_authorship() {
     let server = crate::server().await;
     let installation = Installation::of("one-node");
-    let variables = variables(
-        "one-node/node.env",
-        &[
-            ("COLONY_LISTEN", "127.0.0.1:-1".into()),
-            ("COLONY_MONITOR", "127.0.0.1:-1".into()),
-            ("COLONY_STORE", installation.path("data")),
-        ],
-    );
-    let node = Node::start(&server, installation.config("one", variables)).await.unwrap();
+    let node = installation.start_one(&server).await;
     let url = node.url();
     authorship_is_enforced(&installation, std::slice::from_ref(&url), None, 1).await;
     assert!(async_nats::connect(&url).await.is_err(), "nobody comes in without a key");
@@ -177,15 +181,7 @@ async fn one_durable_node_enforces_authorship() {
 async fn the_broker_alone_does_not_stop_an_answer_that_is_sent_to_a_foreign_branch() {
     let server = crate::server().await;
     let installation = Installation::of("one-node");
-    let variables = variables(
-        "one-node/node.env",
-        &[
-            ("COLONY_LISTEN", "127.0.0.1:-1".into()),
-            ("COLONY_MONITOR", "127.0.0.1:-1".into()),
-            ("COLONY_STORE", installation.path("data")),
-        ],
-    );
-    let node = Node::start(&server, installation.config("one", variables)).await.unwrap();
+    let node = installation.start_one(&server).await;
     let urls = [node.url()];
     let (admin, _) = client("admin", &installation.admin, &urls, None).await;
     let config = stream::Config {
@@ -212,6 +208,28 @@ async fn the_broker_alone_does_not_stop_an_answer_that_is_sent_to_a_foreign_bran
     // What gives it away: the server's own headers, which no publisher of Colony sets.
     let raw = log.get_raw_message(forged.sequence).await.unwrap();
     assert!(raw.headers.get("Nats-Subject").is_some(), "{:?}", raw.headers);
+}
+
+#[tokio::test]
+async fn a_reload_lets_an_added_agent_in_and_a_revoked_one_out() {
+    let server = crate::server().await;
+    let installation = Installation::of("one-node");
+    let node = installation.start_one(&server).await;
+    let urls = [node.url()];
+    let (_bob, mut told) = client("bob", &installation.bob, &urls, None).await;
+    let carol = KeyPair::new_user();
+    let users = users_file([
+        permission_block("s", "alice", &installation.alice.public_key()).unwrap(),
+        permission_block("s", "carol", &carol.public_key()).unwrap(),
+    ]);
+    fs::write(installation.dir.path().join("users.conf"), users).unwrap();
+    let pid = node.pid().unwrap().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    let end = timeout(LIMIT, told.recv()).await.expect("bob is thrown out").unwrap();
+    assert_eq!(end, Event::Disconnected.to_string());
+    client("carol", &carol, &urls, None).await;
+    let seed = installation.bob.seed().unwrap();
+    assert!(ConnectOptions::with_nkey(seed).connect(&urls[..]).await.is_err(), "bob is back");
 }
 
 #[tokio::test]
