@@ -1,8 +1,12 @@
 //! Three nodes.
 
+use std::fs;
+use std::time::Duration;
+
 use async_nats::jetstream::{self, stream};
 use colony_server::{ClusterConfig, LocalCluster, SyncMode};
 use tempfile::tempdir;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_cluster_of_three_survives_the_kill_of_one() {
@@ -40,13 +44,48 @@ async fn a_cluster_of_three_survives_the_kill_of_one() {
     cluster.stop().await.unwrap();
 }
 
-/// The stream elects a leader of its own, which takes its time after a kill.
+/// The stream elects a leader of its own, which takes seconds after a kill.
 async fn publish_until_acknowledged(jetstream: &jetstream::Context) {
-    for _ in 0..20 {
-        let Ok(ack) = jetstream.publish("s", "again".into()).await else { continue };
-        if ack.await.is_ok() {
-            return;
+    let acknowledged = async {
+        loop {
+            if let Ok(ack) = jetstream.publish("s", "again".into()).await
+                && ack.await.is_ok()
+            {
+                return;
+            }
         }
+    };
+    timeout(Duration::from_secs(60), acknowledged).await.expect("two of three acknowledge");
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_disk_gets_everything_back_under_its_name() {
+    let server = crate::server().await;
+    let dir = tempdir().unwrap();
+    let config = ClusterConfig::new("three", dir.path());
+    let mut cluster = LocalCluster::start(&server, config).await.unwrap();
+    let jetstream = jetstream::new(async_nats::connect(&cluster.urls()[..]).await.unwrap());
+    let config = stream::Config { name: "s".into(), num_replicas: 3, ..Default::default() };
+    jetstream.create_stream(config).await.unwrap();
+    for _ in 0..100 {
+        jetstream.publish("s", "1".into()).await.unwrap().await.unwrap();
     }
-    panic!("nothing is acknowledged with one node of three killed");
+    cluster.kill_node(0).await.unwrap();
+    fs::remove_dir_all(cluster.nodes()[0].store_dir().join("jetstream")).unwrap();
+    cluster.restart_node(0).await.unwrap();
+    let complete = async {
+        while !holds_all(&jetstream).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), complete).await.unwrap();
+}
+
+/// Whether all three replicas of the stream are up to date.
+async fn holds_all(jetstream: &jetstream::Context) -> bool {
+    let Ok(stream) = jetstream.get_stream("s").await else { return false };
+    let cluster = stream.cached_info().cluster.clone().unwrap();
+    stream.cached_info().state.messages == 100
+        && cluster.replicas.len() == 2
+        && cluster.replicas.iter().all(|replica| replica.current && !replica.offline)
 }
