@@ -305,23 +305,19 @@ impl Driver {
             }
             group.requests = std::mem::take(&mut group.requests)
                 .into_iter()
-                .filter_map(|request| {
-                    let heads = self.heads.clone();
-                    match self.seal(&request) {
-                        Ok(Sealed { entries, heads }) => {
-                            unit.extend(entries.iter().map(SealedLink::record));
-                            sealed.push(entries);
-                            for (entry, condition) in heads {
-                                unit.push(record(entry));
-                                conditions.push(condition);
-                            }
-                            Some(request)
+                .filter_map(|request| match self.seal(&request) {
+                    Ok(Sealed { entries, heads }) => {
+                        unit.extend(entries.iter().map(SealedLink::record));
+                        sealed.push(entries);
+                        for (entry, condition) in heads {
+                            unit.push(record(entry));
+                            conditions.push(condition);
                         }
-                        Err(error) => {
-                            self.heads = heads;
-                            request.fail(error.into());
-                            None
-                        }
+                        Some(request)
+                    }
+                    Err(error) => {
+                        request.fail(error.into());
+                        None
                     }
                 })
                 .collect();
@@ -559,7 +555,24 @@ impl Driver {
     }
 
     /// Seals what is not stored yet of a request: entries onto the end of the lane, and heads.
+    ///
+    /// On an error the lane is as it was before.
     fn seal(&mut self, request: &Request) -> Result<Sealed, SealError> {
+        let mut before = Vec::new();
+        let sealed = self.seal_onto(request, &mut before);
+        if sealed.is_err() {
+            for (author, head) in before.into_iter().rev() {
+                self.heads.insert(author, head);
+            }
+        }
+        sealed
+    }
+
+    fn seal_onto(
+        &mut self,
+        request: &Request,
+        before: &mut Vec<(AgentName, LaneHead)>,
+    ) -> Result<Sealed, SealError> {
         let signer = self.options.signer.as_ref();
         let mut entries = Vec::with_capacity(request.batch.entries.len());
         for (kind, envelope) in request.batch.entries.iter().skip(request.done.len()) {
@@ -568,6 +581,7 @@ impl Driver {
                 return Err(SealError::Mismatch { field: "author" });
             }
             let head = self.heads.entry(author.clone()).or_default();
+            before.push((author.clone(), *head));
             let link = head.next();
             let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
             let subject = Subject {

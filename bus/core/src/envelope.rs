@@ -208,7 +208,7 @@ pub fn open(
     let digest = Digest::of_entry(subject, &body);
     let unknown = unknown::fields(&body, UNKNOWN_ABOVE).map_err(OpenError::Bytes)?;
     let wire = v1::Envelope::decode(body).map_err(OpenError::Bytes)?;
-    let envelope = decode(wire, unknown)?;
+    let envelope = decode(wire, unknown, &address)?;
     agree(&address, &envelope).map_err(|field| OpenError::Mismatch { field })?;
     let signature = if signature.is_empty() && signer.is_empty() {
         None
@@ -338,7 +338,18 @@ fn encode(envelope: Envelope) -> v1::Envelope {
     }
 }
 
-fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
+/// Names that stand in the subject as well are shared with it instead of copied.
+fn decode(wire: v1::Envelope, unknown: Bytes, address: &Address) -> Result<Envelope, OpenError> {
+    let (lane_author, known_type, known_entity) = match address {
+        Address::Lane { lane, kind } => match kind {
+            Kind::Event { ty, entity } => (Some(&lane.author), Some(ty), entity.as_ref()),
+            Kind::Mail { recipient: _, ty } => (Some(&lane.author), Some(ty), None),
+            Kind::Document(_) | Kind::Snapshot(_) | Kind::Effect(_) | Kind::Cursor => {
+                (Some(&lane.author), None, None)
+            }
+        },
+        Address::Head { noun: _, entity } => (None, None, Some(entity)),
+    };
     let v1::Envelope {
         id,
         r#type,
@@ -421,10 +432,19 @@ fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
     }
     let event = Event {
         id: id.parse()?,
-        ty: r#type.parse()?,
+        ty: match known_type {
+            Some(known) if known.as_str() == r#type => known.clone(),
+            Some(_) | None => r#type.parse()?,
+        },
         version: if version == 0 { 1 } else { version },
-        author: author.parse()?,
-        entity: optional(entity).map(|e| e.parse()).transpose()?,
+        author: match lane_author {
+            Some(known) if known.as_str() == author => known.clone(),
+            Some(_) | None => author.parse()?,
+        },
+        entity: match known_entity {
+            Some(known) if known.as_str() == entity => Some(known.clone()),
+            Some(_) | None => optional(entity).map(|e| e.parse()).transpose()?,
+        },
         recipient: optional(recipient).map(|r| r.parse()).transpose()?,
         time,
         data,

@@ -52,6 +52,10 @@ fn check(
     if text.len() > max {
         return Err(NameError::TooLong { what, actual: text.len(), max });
     }
+    // Nearly every name is plain, and a plain character is allowed everywhere.
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Ok(());
+    }
     match text.chars().find(|c| !allowed(*c)) {
         Some(found) => Err(NameError::Character { what, name: text.to_owned(), found }),
         None => Ok(()),

@@ -14,6 +14,7 @@
 //! hexadecimal, so any name fits into one token and comes back unchanged. The token `_` alone stands
 //! for "none"; a name that is just `_` is escaped.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use crate::limits::MAX_SUBJECT_BYTES;
@@ -142,7 +143,7 @@ impl Subject {
         let address = match (author, lane) {
             (Some(author), Some(lane)) => {
                 let mut required = || next()?.ok_or_else(shape);
-                let kind = match kind.as_str() {
+                let kind = match kind.as_ref() {
                     "event" => {
                         let noun = required()?;
                         let ty = event_type(&noun, next()?.as_deref()).map_err(name)?;
@@ -168,7 +169,7 @@ impl Subject {
                 Address::Lane { lane, kind }
             }
             (None, None) if kind == "head" => {
-                let noun = next()?.ok_or_else(shape)?;
+                let noun = next()?.ok_or_else(shape)?.into_owned();
                 let entity = next()?.ok_or_else(shape)?.parse().map_err(name)?;
                 Address::Head { noun, entity }
             }
@@ -336,9 +337,13 @@ fn push(out: &mut String, name: &str) {
         out.push_str("=5F");
         return;
     }
+    if name.bytes().all(is_plain) {
+        out.push_str(name);
+        return;
+    }
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => out.push(char::from(byte)),
+            byte if is_plain(byte) => out.push(char::from(byte)),
             // Writing to a String cannot fail.
             _ => drop(write!(out, "={byte:02X}")),
         }
@@ -346,15 +351,20 @@ fn push(out: &mut String, name: &str) {
 }
 
 /// Reads one token. The outer `None` is a token never written here, the inner one "none".
-fn unescape(token: &str) -> Option<Option<String>> {
+///
+/// Most tokens are the name itself and are borrowed.
+fn unescape(token: &str) -> Option<Option<Cow<'_, str>>> {
     if token == NONE {
         return Some(None);
+    }
+    if !token.is_empty() && token.bytes().all(is_plain) {
+        return Some(Some(Cow::Borrowed(token)));
     }
     let mut bytes = Vec::with_capacity(token.len());
     let mut rest = token.bytes();
     while let Some(byte) = rest.next() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => bytes.push(byte),
+            byte if is_plain(byte) => bytes.push(byte),
             b'=' => {
                 let digit = |b: u8| match b {
                     b'0'..=b'9' => Some(b - b'0'),
@@ -371,7 +381,12 @@ fn unescape(token: &str) -> Option<Option<String>> {
     // One name has one token: `=41` for `A` is refused.
     let mut canonical = String::with_capacity(token.len() + 1);
     push(&mut canonical, &name);
-    (!name.is_empty() && canonical.get(1..) == Some(token)).then_some(Some(name))
+    let same = !name.is_empty() && canonical.get(1..) == Some(token);
+    same.then_some(Some(Cow::Owned(name)))
+}
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')
 }
 
 fn event_type(noun: &str, verb: Option<&str>) -> Result<EventType, NameError> {

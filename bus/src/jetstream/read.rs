@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use colony_core::{Position, Timestamp};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -158,7 +158,13 @@ pub(super) async fn read(log: JetStreamLog, range: Range) -> Result<Records, Rea
             if fresh && source.pending == 0 || source.last >= until {
                 return None;
             }
-            match tokio::time::timeout(STALL, source.next()).await {
+            // A timer for every record would cost as much as the record.
+            let ready = source.next().now_or_never();
+            let next = match ready {
+                Some(next) => Ok(next),
+                None => tokio::time::timeout(STALL, source.next()).await,
+            };
+            match next {
                 Ok(Some(record)) if record.position > until => return None,
                 Ok(Some(record)) => {
                     fresh = source.pending == 0;
