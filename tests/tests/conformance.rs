@@ -28,4 +28,9 @@ impl LogFactory for MemoryFactory {
 
 conformance_suite!(memory, MemoryFactory::default());
 
+// --- logs that break the contract, to see that the suite finds it
+
+#[path = "conformance/broken.rs"]
+mod broken;
+
 // --- JetStream: a factory that starts a server and makes a space of its own per log goes here.

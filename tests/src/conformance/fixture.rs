@@ -1,6 +1,7 @@
 //! What the rules are written with.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,6 +61,9 @@ impl Random {
         things.get(self.below(things.len() as u64) as usize)
     }
 }
+
+/// Units that [`Fixture::fill`] has on their way at a time.
+pub const OPEN_TICKETS: usize = 200;
 
 /// A fresh log and what the rules do with it. Clones are of the same log.
 #[derive(Debug, Clone)]
@@ -144,19 +148,24 @@ impl Fixture {
         Ok(positions.first().copied().unwrap_or_default())
     }
 
-    /// Appends so many records as fast as the log takes them.
+    /// Appends so many records, with up to [`OPEN_TICKETS`] on their way at a time.
     ///
     /// # Errors
     /// As the log says.
     pub async fn fill(&self, author: &str, count: u64) -> Result<Vec<Position>, Violation> {
-        let mut tickets = Vec::new();
+        let mut open = VecDeque::new();
+        let mut positions = Vec::new();
         for number in 0..count {
+            if open.len() == OPEN_TICKETS
+                && let Some(ticket) = open.pop_front()
+            {
+                positions.extend(ticket.await?);
+            }
             let subject = self.subject(author, number % 10);
             let new = record(subject, number.to_be_bytes().to_vec());
-            tickets.push(self.log.append(Unit::one(new)).await?);
+            open.push_back(self.log.append(Unit::one(new)).await?);
         }
-        let mut positions = Vec::new();
-        for ticket in tickets {
+        for ticket in open {
             positions.extend(ticket.await?);
         }
         Ok(positions)
