@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use colony_bus::log::{Range, Record, Unit, Wholeness};
 use colony_core::Position;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::fixture::{Seen, ensure, equal, follow_until, record, same_records, unit};
@@ -144,8 +144,11 @@ async fn check(f: &Fixture, followed: Followed) -> Result<(), Violation> {
 pub async fn followers_among_writers_see_no_gap_and_no_double(f: Fixture) -> Result<(), Violation> {
     let traffic = Traffic::start(&f);
     let mut followers = JoinSet::new();
+    // Closes once every follower has begun: one that began past the last record would wait for ever.
+    let (beginning, mut begun) = mpsc::channel::<()>(1);
     for follower in 0..FOLLOWERS {
         let (f, mut acknowledged) = (f.clone(), traffic.acknowledged.clone());
+        let beginning = beginning.clone();
         followers.spawn(async move {
             let mut random = f.random(follower);
             let moment = random.below(WRITERS * UNITS_EACH);
@@ -161,12 +164,15 @@ pub async fn followers_among_writers_see_no_gap_and_no_double(f: Fixture) -> Res
                 _ => vec![f.lane("w0")?, f.subject("w1", "*"), f.subject("end", "end")],
             };
             let mut followed = f.log.follow(after, subjects.clone()).await?;
+            drop(beginning);
             let ended =
                 |seen: &Seen| seen.records.last().is_some_and(is_end) && !seen.caught_up.is_empty();
             let seen = follow_until(&mut followed, ended).await?;
             Ok::<_, Violation>(Followed { after, subjects, tail, seen })
         });
     }
+    drop(beginning);
+    while begun.recv().await.is_some() {}
     traffic.finish(&f).await?;
     while let Some(followed) = followers.join_next().await {
         check(&f, followed??).await?;
