@@ -184,7 +184,8 @@ pub struct Description {
 /// An append-only log of records.
 ///
 /// Implementations MUST be safe to use from many tasks at once and MUST bound what they hold in flight: a full
-/// window makes [`append`](EventLog::append) wait.
+/// window makes [`append`](EventLog::append) wait. The log's answer frees a unit's place there, not the polling of its
+/// ticket: who admits many units and then awaits their tickets MUST NOT wait for ever.
 pub trait EventLog: Send + Sync + fmt::Debug {
     /// Returns what this log is and promises. Does not ask a server.
     fn description(&self) -> &Description;
