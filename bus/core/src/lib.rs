@@ -19,8 +19,11 @@ pub mod envelope;
 pub mod filter;
 pub mod lane;
 
+pub mod cloudevents;
+
 #[doc(inline)]
 pub use crate::{
+    cloudevents::CloudEventError,
     digest::Digest,
     envelope::{Entry, Envelope, SealedEntry},
     event::{Cause, Data, Event},
