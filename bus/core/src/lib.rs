@@ -21,8 +21,11 @@ pub mod lane;
 
 pub mod document;
 
+pub mod cloudevents;
+
 #[doc(inline)]
 pub use crate::{
+    cloudevents::CloudEventError,
     digest::Digest,
     envelope::{Entry, Envelope, SealedEntry},
     event::{Cause, Data, Event},
