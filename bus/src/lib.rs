@@ -3,7 +3,10 @@
 pub mod log;
 
 mod jetstream;
+pub mod memory;
 
 #[doc(inline)]
 pub use jetstream::{Credentials, JetStreamLog, ServerOptions, Storage};
+#[doc(inline)]
+pub use memory::{MemoryLog, MemoryOptions};
 pub mod lane;
