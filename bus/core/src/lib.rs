@@ -19,6 +19,8 @@ pub mod envelope;
 pub mod filter;
 pub mod lane;
 
+pub mod capture;
+pub mod chunk;
 pub mod cloudevents;
 
 #[doc(inline)]
