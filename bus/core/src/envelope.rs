@@ -8,6 +8,7 @@ use bytes::Bytes;
 use colony_proto::v1;
 use prost::Message as _;
 
+use crate::cloudevents;
 use crate::digest::{Digest, DigestError};
 use crate::event::{Cause, Data, Event, EventTime, Seen, Trace};
 use crate::limits::{MAX_CHUNKS, MAX_EXTENSION_BYTES, MAX_EXTENSIONS};
@@ -116,11 +117,18 @@ pub enum SealError {
         /// Which attribute.
         field: &'static str,
     },
-    /// Too many or too large extension attributes.
+    /// Too many extension attributes, or one that is too large, no JSON or ill named.
     #[error(
-        "extension attributes: at most {MAX_EXTENSIONS}, each at most {MAX_EXTENSION_BYTES} bytes of JSON"
+        "extension attributes: at most {MAX_EXTENSIONS}, each at most {MAX_EXTENSION_BYTES} bytes of JSON \
+         on one line, under a name of lowercase letters and digits that CloudEvents and Colony do not use"
     )]
     Extensions,
+    /// An attribute has a value that no reader would accept.
+    #[error("the event's {field} is impossible")]
+    Field {
+        /// Which attribute.
+        field: &'static str,
+    },
     /// The key cannot sign.
     #[error("the entry could not be signed")]
     Key(#[from] crate::signature::KeyError),
@@ -169,12 +177,7 @@ pub fn seal(
     signer: Option<&Signer>,
 ) -> Result<SealedEntry, SealError> {
     agree(&subject.address, &envelope).map_err(|field| SealError::Mismatch { field })?;
-    let extensions = &envelope.event.extensions;
-    if extensions.len() > MAX_EXTENSIONS
-        || extensions.values().any(|json| json.len() > MAX_EXTENSION_BYTES)
-    {
-        return Err(SealError::Extensions);
-    }
+    check(&envelope)?;
     let text = subject.encode()?;
     let unknown = envelope.unknown.clone();
     let mut body = encode(envelope).encode_to_vec();
@@ -226,6 +229,38 @@ pub fn open(
 
 /// The highest field number of `colony.v1.Envelope`.
 const UNKNOWN_ABOVE: u32 = 21;
+
+/// Returns whether bytes are fields that this version does not know, and nothing else.
+pub(crate) fn is_unknown_fields(bytes: &Bytes) -> bool {
+    unknown::fields(bytes, UNKNOWN_ABOVE).is_ok_and(|fields| fields == bytes)
+}
+
+/// Refuses what [`open`] would refuse or read as another value: an entry that nobody can read must not
+/// reach the log.
+fn check(envelope: &Envelope) -> Result<(), SealError> {
+    let Envelope { event, link, cursor: _, part, unknown } = envelope;
+    let possible = |ok: bool, field| if ok { Ok(()) } else { Err(SealError::Field { field }) };
+    possible(event.time.as_ref().is_none_or(is_told_right), "time")?;
+    possible(link.is_none_or(|link| link.number != 0), "lane number")?;
+    possible(part.is_none_or(|part| is_possible(&part)), "part")?;
+    possible(is_unknown_fields(unknown), "unknown fields")?;
+    let sound = |(name, json): (&String, &String)| {
+        cloudevents::check_extension(name, json).is_ok() && !cloudevents::is_reserved(name, event)
+    };
+    if event.extensions.len() > MAX_EXTENSIONS || !event.extensions.iter().all(sound) {
+        return Err(SealError::Extensions);
+    }
+    Ok(())
+}
+
+/// Returns whether the text of a moment, where there is one, names that moment in another way than we would.
+fn is_told_right(time: &EventTime) -> bool {
+    time.text.as_deref().is_none_or(|text| cloudevents::event_time(text).as_ref() == Some(time))
+}
+
+fn is_possible(part: &Part) -> bool {
+    part.index < part.count && part.count <= MAX_CHUNKS
+}
 
 fn agree(address: &Address, envelope: &Envelope) -> Result<(), &'static str> {
     let event = &envelope.event;
@@ -283,6 +318,8 @@ fn encode(envelope: Envelope) -> v1::Envelope {
         Data::Binary { bytes, content_type } => (v1::DataForm::Binary, bytes, content_type),
     };
     let (time, time_text) = match time {
+        // 0 is absent on the wire, so 1970 itself needs its text.
+        Some(EventTime { at, text: None }) if at.as_nanos() == 0 => (0, at.to_string()),
         Some(EventTime { at, text }) => (at.as_nanos(), text.unwrap_or_default()),
         None => (0, String::new()),
     };
@@ -375,8 +412,17 @@ fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
         Err(_) => return Err(OpenError::Field { field: "data form" }),
     };
     let time_text = optional(time_text);
-    let time = (time != 0 || time_text.is_some())
-        .then(|| EventTime { at: Timestamp::from_nanos(time), text: time_text });
+    let time = match (time, time_text) {
+        (0, None) => None,
+        (nanos, text) => {
+            let at = Timestamp::from_nanos(nanos);
+            let time = EventTime { at, text: text.filter(|text| *text != at.to_string()) };
+            if !is_told_right(&time) {
+                return Err(OpenError::Field { field: "time" });
+            }
+            Some(time)
+        }
+    };
     let link = match lane_number {
         0 => None,
         number => {
@@ -410,13 +456,19 @@ fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
     let part = match part {
         None => None,
         Some(v1::Part { index, count, digest }) => {
-            if index >= count || count > MAX_CHUNKS {
+            let part = Part { index, count, digest: Digest::try_from(digest.as_ref())? };
+            if !is_possible(&part) {
                 return Err(OpenError::Field { field: "part" });
             }
-            Some(Part { index, count, digest: Digest::try_from(digest.as_ref())? })
+            Some(part)
         }
     };
-    if extensions.len() > MAX_EXTENSIONS {
+    let count = extensions.len();
+    let sound = |e: &v1::Extension| cloudevents::check_extension(&e.name, &e.json).is_ok();
+    let sound = count <= MAX_EXTENSIONS && extensions.iter().all(sound);
+    let extensions: BTreeMap<_, _> =
+        extensions.into_iter().map(|v1::Extension { name, json }| (name, json)).collect();
+    if !sound || extensions.len() != count {
         return Err(OpenError::Field { field: "extensions" });
     }
     let event = Event {
@@ -432,10 +484,7 @@ fn decode(wire: v1::Envelope, unknown: Bytes) -> Result<Envelope, OpenError> {
         correlation: optional(correlation).map(|c| c.parse()).transpose()?,
         seen,
         trace: optional(traceparent).map(|parent| Trace { parent, state: optional(tracestate) }),
-        extensions: extensions
-            .into_iter()
-            .map(|v1::Extension { name, json }| (name, json))
-            .collect::<BTreeMap<_, _>>(),
+        extensions,
     };
     Ok(Envelope {
         event,

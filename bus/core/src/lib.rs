@@ -20,9 +20,13 @@ pub mod filter;
 pub mod lane;
 
 pub mod document;
+pub mod capture;
+pub mod chunk;
+pub mod cloudevents;
 
 #[doc(inline)]
 pub use crate::{
+    cloudevents::CloudEventError,
     digest::Digest,
     envelope::{Entry, Envelope, SealedEntry},
     event::{Cause, Data, Event},
