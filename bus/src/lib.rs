@@ -13,6 +13,7 @@ pub mod query;
 pub mod log;
 
 mod jetstream;
+pub mod memory;
 
 #[doc(inline)]
 pub use crate::{
@@ -20,6 +21,7 @@ pub use crate::{
     draft::Draft,
     jetstream::{Credentials, JetStreamLog, ServerOptions, Storage},
     lane::{Receipt, Sharing, WriteError},
+    memory::{MemoryLog, MemoryOptions},
     options::BusOptions,
     query::{Cut, Delivery, Entries, EntryError, Order, Query, Subscription},
 };

@@ -20,7 +20,8 @@ pub mod filter;
 pub mod lane;
 
 pub mod document;
-
+pub mod capture;
+pub mod chunk;
 pub mod cloudevents;
 
 #[doc(inline)]

@@ -19,3 +19,9 @@ pub const CHUNK_BYTES: usize = 512 * 1_024;
 pub const MAX_CHUNKS: u32 = 4_096;
 /// Most subject filters of one read; more are matched on our side of the wire.
 pub const MAX_SERVER_FILTERS: usize = 32;
+/// Largest payload of one record in a capture, in bytes: no server stores a larger message.
+pub const MAX_CAPTURED_PAYLOAD_BYTES: usize = 64 * 1_024 * 1_024;
+/// Longest subject of one record in a capture, in bytes.
+pub const MAX_CAPTURED_SUBJECT_BYTES: usize = 64 * 1_024;
+/// Largest header of a capture, in bytes of JSON.
+pub const MAX_CAPTURE_HEADER_BYTES: usize = 64 * 1_024;

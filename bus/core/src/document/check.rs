@@ -10,6 +10,7 @@ use automerge::{self as am, ReadDoc};
 
 use super::error::Refusal;
 use super::heads::ActorId;
+use super::operation::{self, Action, Key};
 
 /// The greatest number of an operation. The library stores the number in 32 bits; the distance to that bound is for the
 /// edits that are made after a change with the greatest number.
@@ -69,37 +70,71 @@ impl Actors {
     }
 }
 
-/// Checks that every operation acts on an object of the right kind and refers to operations that exist.
+/// Checks that every operation acts on an object of the right kind and refers to operations that exist there.
 fn check_operations(doc: &am::Automerge, change: &am::Change) -> Result<(), Refusal> {
     let start = change.start_op().get();
     let me = change.actor_id();
+    let decoded = change.decode();
+    let own = |id: &am::ObjId| match id {
+        am::ObjId::Id(counter, actor, _) if actor == me => counter
+            .checked_sub(start)
+            .and_then(|index| decoded.operations.get(usize::try_from(index).ok()?)),
+        _ => None,
+    };
     let mut made = BTreeMap::new();
     // Most changes act on one object throughout, and naming an object means writing and parsing its id.
     let mut recent = None;
-    for (index, op) in change.decode().operations.iter().enumerate() {
+    for (index, op) in decoded.operations.iter().enumerate() {
         let dangling = Refusal::DanglingReference { index };
-        let own = start + index as u64;
-        let exists = |counter: u64, actor: &am::ActorId| {
-            (actor == me && (start..own).contains(&counter))
-                || doc.hash_for_opid(&am::ObjId::Id(counter, actor.clone(), 0)).is_some()
+        let number = start + index as u64;
+        // An operation may refer to those before it, of the same change too.
+        let earlier = |id: &am::ObjId| match id {
+            am::ObjId::Id(counter, _, _) => *counter < number,
+            am::ObjId::Root => true,
         };
-        let kind = match &recent {
-            Some((object, kind)) if *object == op.obj => *kind,
+        let (object, kind) = match &recent {
+            Some((name, object, kind)) if *name == op.obj => (object, *kind),
             _ => {
-                let kind = kind_of(doc, &op.obj.to_string(), me, &made).ok_or(dangling.clone())?;
-                recent = Some((op.obj.clone(), kind));
-                kind
+                let object = operation::object_id(&op.obj.to_string()).filter(in_range);
+                let object = object.ok_or(dangling.clone())?;
+                let kind = kind_of(doc, &object, me, &made).ok_or(dangling.clone())?;
+                let (_, object, kind) = recent.insert((op.obj.clone(), object, kind));
+                (&*object, *kind)
             }
         };
         let keyed = matches!(kind, am::ObjType::Map | am::ObjType::Table);
         if op.key.is_map_key() != keyed || (op.insert && (keyed || !op.pred.is_empty())) {
             return Err(dangling);
         }
-        let element = op.key.to_opid();
-        if element.is_some_and(|element| !exists(element.0, &element.1))
-            || op.pred.iter().any(|replaced| !exists(replaced.0, &replaced.1))
-        {
-            return Err(dangling);
+        let element = op.key.to_opid().map(|id| am::ObjId::Id(id.0, id.1, 0));
+        if let Some(element) = &element {
+            let exists = in_range(element)
+                && earlier(element)
+                && (own(element).is_some() || doc.hash_for_opid(element).is_some());
+            if !exists {
+                return Err(dangling);
+            }
+        }
+        if !op.pred.is_empty() {
+            let key = match &element {
+                Some(element) => Key::Element(element.clone()),
+                None => operation::map_key(&op.key).map(Key::Map).ok_or(dangling.clone())?,
+            };
+            for id in op.pred.iter() {
+                let id = am::ObjId::Id(id.0, id.1.clone(), 0);
+                let inserted = element.as_ref() == Some(&id);
+                let fits = match own(&id) {
+                    Some(other) => {
+                        earlier(&id)
+                            && op.obj == other.obj
+                            && (op.key == other.key || (inserted && other.insert))
+                    }
+                    None => in_range(&id) && earlier(&id) && stood(doc, object, &key, &id),
+                };
+                if !fits {
+                    return Err(dangling);
+                }
+            }
         }
         // What neither makes nor puts something (a deletion, an increment) must say what it acts on.
         let replaces_nothing = op.pred.is_empty() && !op.insert;
@@ -109,25 +144,55 @@ fn check_operations(doc: &am::Automerge, change: &am::Change) -> Result<(), Refu
             return Err(dangling);
         }
         if let Some(kind) = op.obj_type() {
-            made.insert(own, kind);
+            made.insert(number, kind);
         }
     }
     Ok(())
 }
 
+/// Says whether an operation set or inserted something at this place of an object, whatever became of it.
+fn stood(doc: &am::Automerge, object: &am::ObjId, key: &Key, id: &am::ObjId) -> bool {
+    let stands = match key {
+        Key::Map(key) => doc.get_all(object, key.as_str()),
+        Key::Element(element) => match operation::position(doc, object, element, None) {
+            // An element is named after the operation that inserted it.
+            Some(_) if element == id => return true,
+            Some(index) => doc.get_all(object, index),
+            None => return false,
+        },
+    };
+    if stands.is_ok_and(|values| values.iter().any(|(_, other)| other == id)) {
+        return true;
+    }
+    // It was replaced before, concurrently to the change that is checked: rare enough to decode a change for.
+    let change = doc.hash_for_opid(id).and_then(|hash| doc.get_change_by_hash(&hash));
+    let operations = change.map(operation::operations).unwrap_or_default();
+    operations.into_iter().any(|other| {
+        other.id == *id
+            && other.object == *object
+            && other.key == *key
+            && matches!(other.action, Action::Insert | Action::Put)
+    })
+}
+
+fn in_range(id: &am::ObjId) -> bool {
+    match id {
+        am::ObjId::Root => true,
+        am::ObjId::Id(counter, _, _) => *counter <= MAX_OPERATION,
+    }
+}
+
 fn kind_of(
     doc: &am::Automerge,
-    object: &str,
+    object: &am::ObjId,
     me: &am::ActorId,
     made: &BTreeMap<u64, am::ObjType>,
 ) -> Option<am::ObjType> {
-    let Some((counter, actor)) = object.split_once('@') else {
-        return Some(am::ObjType::Map);
-    };
-    let counter = counter.parse().ok()?;
-    let actor = am::ActorId::try_from(actor).ok()?;
-    match made.get(&counter) {
-        Some(kind) if actor == *me => Some(*kind),
-        _ => doc.object_type(am::ObjId::Id(counter, actor, 0)).ok(),
+    match object {
+        am::ObjId::Root => Some(am::ObjType::Map),
+        am::ObjId::Id(counter, actor, _) => match made.get(counter) {
+            Some(kind) if actor == me => Some(*kind),
+            _ => doc.object_type(object).ok(),
+        },
     }
 }

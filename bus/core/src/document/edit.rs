@@ -238,7 +238,8 @@ impl<'a> Edit<'a> {
     ///
     /// [`EditError::Reconcile`].
     pub fn reconcile<T: autosurgeon::Reconcile>(&mut self, value: &T) -> Result<(), EditError> {
-        autosurgeon::reconcile(&mut self.tx, value).map_err(EditError::Reconcile)
+        autosurgeon::reconcile(&mut self.tx, value)
+            .map_err(|error| EditError::Reconcile(Box::new(error)))
     }
 
     /// Makes what stands at a path equal to a value, by the fewest edits; at the root as [`Edit::reconcile`].
@@ -258,7 +259,7 @@ impl<'a> Edit<'a> {
             self.check_bounds(&object, &parent, index, 1)?;
         }
         autosurgeon::reconcile_prop(&mut self.tx, &object.id, prop, value)
-            .map_err(EditError::Reconcile)
+            .map_err(|error| EditError::Reconcile(Box::new(error)))
     }
 
     /// Reads what stands at a path; `None` when nothing does.

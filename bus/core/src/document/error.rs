@@ -67,7 +67,7 @@ pub enum ReadError {
     },
     /// The document does not have the shape of the type.
     #[error("the document does not have the shape of the type")]
-    Hydrate(#[source] autosurgeon::HydrateError),
+    Hydrate(#[source] Box<autosurgeon::HydrateError>),
     /// The document library refused.
     #[error("the document library refused")]
     Library(#[source] LibraryError),
@@ -85,7 +85,7 @@ pub enum EditError {
     Root,
     /// The value could not be reconciled with what stands there.
     #[error("the value cannot be reconciled with the document")]
-    Reconcile(#[source] autosurgeon::ReconcileError),
+    Reconcile(#[source] Box<autosurgeon::ReconcileError>),
     /// The document is unusable: see [`ApplyError::Poisoned`].
     #[error("the document is unusable since a change broke it; load it again")]
     Poisoned,
@@ -182,11 +182,11 @@ pub enum Refusal {
 /// An error of the document library.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct LibraryError(am::AutomergeError);
+pub struct LibraryError(Box<am::AutomergeError>);
 
 impl From<am::AutomergeError> for LibraryError {
     fn from(error: am::AutomergeError) -> Self {
-        Self(error)
+        Self(Box::new(error))
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) struct Operation {
 }
 
 /// What in the object the operation is about.
+#[derive(PartialEq)]
 pub(super) enum Key {
     Map(String),
     /// An element of a list or a character of a text, by its name.
@@ -46,11 +47,19 @@ pub(super) fn operations(change: &am::Change) -> Vec<Operation> {
         let key = match (op.insert, op.key.to_opid()) {
             (true, _) => Key::Element(id.clone()),
             (false, Some(element)) => Key::Element(am::ObjId::Id(element.0, element.1, 0)),
-            (false, None) => Key::Map(serde_json::to_value(&op.key).ok()?.as_str()?.to_owned()),
+            (false, None) => Key::Map(map_key(&op.key)?),
         };
         Some(Operation { id, object: object_id(&op.obj.to_string())?, key, action })
     });
     operations.collect()
+}
+
+/// Reads the key of an operation on a map, whose type the library does not name.
+pub(super) fn map_key(key: &impl serde::Serialize) -> Option<String> {
+    match serde_json::to_value(key).ok()? {
+        serde_json::Value::String(key) => Some(key),
+        _ => None,
+    }
 }
 
 /// Says whether a change adds to a counter, without naming its operations.

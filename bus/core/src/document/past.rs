@@ -14,7 +14,7 @@ use super::error::{LibraryError, ReadError};
 use super::heads::{ActorId, Heads};
 use super::operation::has_increment;
 use super::patch::Patch;
-use super::replica::{Replica, TEXT_ENCODING};
+use super::replica::{POSITIONS, Replica, TEXT_ENCODING};
 use super::view::View;
 
 /// What is known about the increments in a history: whether there is one, and up to which change it was searched.
@@ -69,19 +69,18 @@ impl Replica {
     pub fn diff(&self, from: &Heads, to: &Heads) -> Result<Vec<Patch>, ReadError> {
         self.require(from)?;
         self.require(to)?;
-        let positions = am::patches::TextRepresentation::String(TEXT_ENCODING);
         let (before, after) = (from.to_am(), to.to_am());
         let not_in_after: BTreeSet<_> = hashes(&self.doc, &after);
         let onward = before.iter().all(|hash| !not_in_after.contains(hash));
         let patches = if onward && self.increments.exist_in(&self.doc) {
             let mut doc = self.rebuild(from)?;
-            let mut log = PatchLog::active(positions);
+            let mut log = PatchLog::active(POSITIONS);
             let news = self.doc.get_changes(&before).into_iter();
             let news = news.filter(|change| !not_in_after.contains(&change.hash())).cloned();
             doc.apply_changes_log_patches(news, &mut log).map_err(library)?;
             doc.make_patches(&mut log)
         } else {
-            self.doc.diff(&before, &after, positions)
+            self.doc.diff(&before, &after, POSITIONS)
         };
         Ok(patches.into_iter().map(Patch::from_am).collect())
     }

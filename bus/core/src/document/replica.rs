@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{self as am, ReadDoc, transaction::CommitOptions};
+use automerge::patches::TextRepresentation;
+use automerge::{self as am, PatchLog, ReadDoc, transaction::CommitOptions};
 use jiff::Timestamp;
 
 use super::change::{self, Change, ChangeInfo};
@@ -13,9 +14,11 @@ use super::error::{ApplyError, EditError, LoadError, ReadError, Refusal};
 use super::heads::{ActorId, ChangeHash, Heads};
 use super::parked::Parked;
 use super::past::Increments;
+use super::patch::Patch;
 use super::view::View;
 
 pub(super) const TEXT_ENCODING: am::TextEncoding = am::TextEncoding::UnicodeCodePoint;
+pub(super) const POSITIONS: TextRepresentation = TextRepresentation::String(TEXT_ENCODING);
 
 /// How many refused changes are remembered, so that what depends on them is not waited for.
 const MAX_REMEMBERED_REFUSALS: usize = 4_096;
@@ -150,12 +153,43 @@ impl Replica {
         &mut self,
         changes: impl IntoIterator<Item = Change>,
     ) -> Result<Applied, ApplyError> {
+        self.apply_logged(changes, &mut PatchLog::inactive(POSITIONS))
+    }
+
+    /// Takes changes in as [`Replica::apply`] does, and says what that did to what the document shows.
+    ///
+    /// It costs about what [`Replica::apply`] does, where [`Replica::diff`] walks the whole document.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replica::apply`]; then what the earlier changes of the call did is not told.
+    pub fn apply_watched(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<(Applied, Vec<Patch>), ApplyError> {
+        let (before, rebuilds) = (self.heads(), self.rebuilds);
+        let mut log = PatchLog::active(POSITIONS);
+        let applied = self.apply_logged(changes, &mut log)?;
+        // What was logged refers to a document that a rebuild has replaced.
+        if self.rebuilds != rebuilds {
+            let diff = self.diff(&before, &self.heads());
+            return diff.map(|patches| (applied, patches)).map_err(|_| ApplyError::Poisoned);
+        }
+        let patches = self.doc.make_patches(&mut log);
+        Ok((applied, patches.into_iter().map(Patch::from_am).collect()))
+    }
+
+    fn apply_logged(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+        log: &mut PatchLog,
+    ) -> Result<Applied, ApplyError> {
         let mut outcome = Applied::default();
         let mut ready = VecDeque::new();
         for change in changes {
             ready.push_back(change);
             while let Some(change) = ready.pop_front() {
-                self.admit(change, &mut ready, &mut outcome)?;
+                self.admit(change, &mut ready, &mut outcome, log)?;
             }
         }
         outcome.parked = self.parked.len();
@@ -167,6 +201,7 @@ impl Replica {
         change: Change,
         ready: &mut VecDeque<Change>,
         outcome: &mut Applied,
+        log: &mut PatchLog,
     ) -> Result<(), ApplyError> {
         if self.poisoned {
             return Err(ApplyError::Poisoned);
@@ -193,7 +228,7 @@ impl Replica {
         if !missing.is_empty() {
             return self.parked.park(change, missing);
         }
-        match self.take(change.0) {
+        match self.take(change.0, log) {
             Ok(()) => {
                 outcome.applied.push(hash);
                 ready.extend(self.parked.release(&hash));
@@ -204,12 +239,12 @@ impl Replica {
     }
 
     /// Hands a change to the library.
-    fn take(&mut self, change: am::Change) -> Result<(), Refusal> {
+    fn take(&mut self, change: am::Change, log: &mut PatchLog) -> Result<(), Refusal> {
         let check = || self.actors.check(&self.doc, &change);
         catch_unwind(AssertUnwindSafe(check)).map_err(|_| Refusal::Broken)??;
         let hash = change.hash();
         let doc = &mut self.doc;
-        let apply = || doc.apply_changes([change]);
+        let apply = || doc.apply_changes_log_patches([change], log);
         if matches!(catch_unwind(AssertUnwindSafe(apply)), Ok(Ok(()))) {
             if let Some(change) = self.doc.get_change_by_hash(&hash) {
                 self.actors.note(change);
@@ -319,10 +354,7 @@ impl Replica {
         };
         let tx = match older {
             None => self.doc.transaction(),
-            Some(heads) => {
-                let positions = am::patches::TextRepresentation::String(TEXT_ENCODING);
-                self.doc.transaction_at(am::PatchLog::inactive(positions), &heads)
-            }
+            Some(heads) => self.doc.transaction_at(PatchLog::inactive(POSITIONS), &heads),
         };
         let mut editing = Edit::new(tx);
         // Dropping the transaction, also by a panic of the closure, rolls it back.

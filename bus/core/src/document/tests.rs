@@ -172,7 +172,8 @@ fn the_recorded_edits_of_two_writers_at_their_recorded_versions_give_the_recorde
     assert_eq!(writers[0].heads(), writers[1].heads());
 }
 
-/// The rate of one-character changes by history length, beside the library's own in the same run.
+/// Where every call walks the document, as in later versions of the library, the rate falls to a hundredth; the margin
+/// is for noisy machines. Prints the library's own rate in the same run.
 #[test]
 fn the_apply_rate_does_not_decay_with_history() {
     let text = path("/text");
@@ -220,4 +221,5 @@ fn the_apply_rate_does_not_decay_with_history() {
     println!("blame of {length} characters: {:?}, {} spans", start.elapsed(), blame.len());
     assert_eq!(blame.iter().map(|span| span.len).sum::<usize>(), length);
     assert_eq!(reader.heads(), writer.heads());
+    assert!(rates[2] > 0.2 * rates[0], "{rates:?}");
 }

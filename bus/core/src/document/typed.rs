@@ -21,7 +21,7 @@ impl View<'_> {
     ///
     /// [`ReadError::Hydrate`] when the document does not have that shape.
     pub fn hydrate<T: Hydrate>(&self) -> Result<T, ReadError> {
-        autosurgeon::hydrate(&Versioned(self)).map_err(ReadError::Hydrate)
+        autosurgeon::hydrate(&Versioned(self)).map_err(|error| ReadError::Hydrate(Box::new(error)))
     }
 
     /// Reads what stands at a path into a type; at the root as [`View::hydrate`].
@@ -34,7 +34,8 @@ impl View<'_> {
         let (value, object) = read::resolve(&*self.doc, &parent, self.as_of())?
             .ok_or_else(|| ReadError::NotFound { path: parent.clone() })?;
         let prop = Prop::from(read::prop(Kind::of(&value), last, &parent)?);
-        autosurgeon::hydrate_prop(&Versioned(self), &object, prop).map_err(ReadError::Hydrate)
+        autosurgeon::hydrate_prop(&Versioned(self), &object, prop)
+            .map_err(|error| ReadError::Hydrate(Box::new(error)))
     }
 }
 

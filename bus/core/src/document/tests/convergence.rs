@@ -121,10 +121,13 @@ proptest! {
         }
         shuffled.extend(rest);
         let mut reader = Replica::new(actor(9));
+        let mut watched = String::new();
         for batch in shuffled.chunks(split) {
             let batch = batch.iter().map(|change| Change::decode(&change.encode()));
             let batch: Vec<_> = batch.collect::<Result<_, _>>().expect("decodes");
-            let applied = reader.apply(batch).expect("applies");
+            let (applied, patches) = reader.apply_watched(batch).expect("applies");
+            watched = patched(&watched, &patches);
+            prop_assert_eq!(&watched, &reader.view().text(&path("/text")).unwrap_or_default());
             prop_assert_eq!(applied.parked, reader.parked().len());
             prop_assert_eq!(reader.missing().is_empty(), applied.parked == 0);
             prop_assert_eq!(applied.refused, vec![]);
