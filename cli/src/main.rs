@@ -1,3 +1,32 @@
 //! The `colony` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod command;
+mod context;
+mod exit;
+mod failure;
+mod filter;
+mod interrupt;
+mod options;
+mod output;
+mod point;
+mod progress;
+mod show;
+
+fn main() -> ExitCode {
+    let invocation = match options::parse() {
+        Ok(invocation) => invocation,
+        Err(done) => return done,
+    };
+    let json = invocation.global.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(command::run(invocation)),
+        Err(source) => Err(failure::Failure::Runtime(source)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}

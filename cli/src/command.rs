@@ -1,0 +1,54 @@
+//! The commands: one file each.
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::options::Invocation;
+
+mod agent;
+mod completions;
+mod import;
+mod log;
+mod publish;
+mod status;
+mod tail;
+mod up;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a server on a local directory, in the foreground, until Ctrl-C.
+    Up(up::Args),
+    /// Publishes an event.
+    Publish(publish::Args),
+    /// Imports CloudEvents, one JSON object a line.
+    Import(import::Args),
+    /// Follows the log: prints entries as they come.
+    Tail(tail::Args),
+    /// Prints entries of the log.
+    Log(log::Args),
+    /// Shows the server, what an acknowledgement means there, and what the space holds.
+    Status(status::Args),
+    /// Makes keys for agents and prints their permissions.
+    #[command(subcommand)]
+    Agent(agent::Command),
+    /// Prints completions for a shell.
+    Completions(completions::Args),
+}
+
+/// Does what the command line asks.
+pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
+    let Invocation { global, command } = invocation;
+    let context = Context::new(global);
+    match command {
+        Command::Up(args) => up::run(args, &context).await,
+        Command::Publish(args) => publish::run(args, &context).await,
+        Command::Import(args) => import::run(args, &context).await,
+        Command::Tail(args) => tail::run(args, &context).await,
+        Command::Log(args) => log::run(args, &context).await,
+        Command::Status(args) => status::run(args, &context).await,
+        Command::Agent(command) => agent::run(command, &context),
+        Command::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,270 @@
+//! What can go wrong in a command, and how it is told.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use colony_bus::log::{ConnectError, Outcome, ReadError};
+use colony_bus::{EntryError, WriteError};
+use colony_core::{CloudEventError, Position};
+use colony_server::{CredentialError, FindError, NodeError};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::output::style;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    #[error("{} cannot be {action}", path.display())]
+    File {
+        path: PathBuf,
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} exists already, and a key is not overwritten: choose another name with --out", path.display())]
+    KeyExists { path: PathBuf },
+    #[error("a new key could not be made")]
+    KeyMaking(#[source] nkeys::error::Error),
+    #[error("an entry cannot be shown as a CloudEvent")]
+    Show(#[from] CloudEventError),
+    #[error("the output could not be written")]
+    Output(#[source] io::Error),
+    #[error("the runtime could not be started")]
+    Runtime(#[source] io::Error),
+    #[error("interrupted; {done}")]
+    Interrupted { done: String },
+    #[error("imported {imported} events, then the log took no more; run the same command again: what is there is skipped")]
+    ImportStopped {
+        imported: u64,
+        #[source]
+        source: WriteError,
+    },
+}
+
+/// What was given is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum InputError {
+    #[error("the data is not JSON; nothing was published (for other text add --media-type text/plain)")]
+    Data(#[source] serde_json::Error),
+    #[error("{value:?} is not JSON; nothing was changed (text stands in quotes: '\"like this\"')")]
+    Value {
+        value: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the text is not UTF-8; nothing was changed (for bytes add --media-type application/octet-stream)")]
+    Utf8(#[source] std::str::Utf8Error),
+    #[error("{}", BadLines::describe(.0))]
+    Lines(BadLines),
+    #[error("{name} ends in the middle of line {line}: the file is damaged or was cut off; nothing was imported")]
+    Truncated {
+        name: String,
+        line: u64,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{name} changed while it was imported: line {line} is another than before; {imported} events were imported")]
+    Changed { name: String, line: u64, imported: u64 },
+    #[error("no key was given: name the file of an NKey seed with --key")]
+    NoKey,
+    #[error("{} does not hold an NKey seed of an agent (SU...)", path.display())]
+    Key {
+        path: PathBuf,
+        #[source]
+        source: colony_core::signature::KeyError,
+    },
+}
+
+/// The bad lines of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadLines {
+    /// Name of the file.
+    pub(crate) name: String,
+    /// The first of them: number and reason.
+    pub(crate) first: Vec<(u64, String)>,
+    /// How many there are.
+    pub(crate) total: u64,
+    /// How many good events were imported all the same; `None` where that was not asked for.
+    pub(crate) imported: Option<u64>,
+}
+
+impl BadLines {
+    fn describe(&self) -> String {
+        let lines = if self.total == 1 { "line is" } else { "lines are" };
+        let mut text = format!("{}: {} {lines} no event; ", self.name, self.total);
+        match self.imported {
+            None => text.push_str("nothing was imported (add --keep-going to import the others)"),
+            Some(count) => text.push_str(&format!("the others are in the log ({count} new)")),
+        }
+        for (line, reason) in &self.first {
+            text.push_str(&format!("\n  line {line}: {reason}"));
+        }
+        let rest = self.total.saturating_sub(self.first.len() as u64);
+        if rest > 0 {
+            text.push_str(&format!("\n  and {rest} more"));
+        }
+        text
+    }
+
+    /// Returns them as `--json` shows them.
+    pub(crate) fn to_json(&self) -> Value {
+        let lines = self.first.iter();
+        lines.map(|(line, reason)| json!({ "line": line, "reason": reason })).collect()
+    }
+}
+
+/// What was asked for is not in the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum NotFound {
+    #[error("there is no entry at position {position} in space {space} (the log ends at {tail})")]
+    Position { position: Position, space: String, tail: Position },
+}
+
+impl Failure {
+    /// Returns a closure that tells which file could not be used.
+    pub(crate) fn file(
+        path: impl Into<PathBuf>,
+        action: &'static str,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, action, source }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(ConnectError::Key { .. }) => Exit::Input,
+            Self::Connect(_) | Self::Read(_) | Self::Find(_) | Self::Node(_) => Exit::Server,
+            Self::Entry(EntryError::Read(_)) => Exit::Server,
+            Self::Entry(_) => Exit::Failed,
+            Self::Write(error) | Self::ImportStopped { source: error, .. } => of_write(error),
+            Self::Credential(_) | Self::Input(_) => Exit::Input,
+            Self::NotFound(_) | Self::KeyExists { .. } => Exit::Log,
+            Self::File { .. }
+            | Self::KeyMaking(_)
+            | Self::Show(_)
+            | Self::Output(_)
+            | Self::Runtime(_) => Exit::Failed,
+            Self::Interrupted { .. } => Exit::Interrupted,
+        }
+    }
+
+    /// Returns what happened to a write, where the command made one.
+    fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Write(error) => Some(error.outcome()),
+            Self::ImportStopped { .. } => Some(Outcome::Unknown),
+            Self::Connect(_)
+            | Self::Read(_)
+            | Self::Entry(_)
+            | Self::Find(_)
+            | Self::Node(_)
+            | Self::Credential(_)
+            | Self::Input(_)
+            | Self::NotFound(_)
+            | Self::File { .. }
+            | Self::KeyExists { .. }
+            | Self::KeyMaking(_)
+            | Self::Show(_)
+            | Self::Output(_)
+            | Self::Runtime(_)
+            | Self::Interrupted { .. } => None,
+        }
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Tells what went wrong on stderr, and returns the exit code.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        // Whoever reads has had enough.
+        if self.is_broken_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        let exit = self.exit();
+        let mut causes = Vec::new();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        let text = if json {
+            let lines = match self {
+                Self::Input(InputError::Lines(bad)) => Some(bad.to_json()),
+                _ => None,
+            };
+            json_error(exit, &self.to_string(), &causes, self.outcome(), lines)
+        } else {
+            let red = style::ERROR;
+            let mut text = format!("{red}error:{red:#} {self}");
+            for cause in &causes {
+                text.push_str(&format!("\n  because: {cause}"));
+            }
+            text
+        };
+        // Where stderr is closed there is nobody left to tell.
+        let _ = writeln!(anstream::stderr(), "{text}");
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Returns an error as `--json` shows it: one object on one line.
+pub(crate) fn json_error(
+    exit: Exit,
+    message: &str,
+    causes: &[String],
+    outcome: Option<Outcome>,
+    lines: Option<Value>,
+) -> String {
+    let mut error = json!({
+        "kind": exit.token(),
+        "exit_code": exit.code(),
+        "message": message,
+        "causes": causes,
+    });
+    if let Some(object) = error.as_object_mut() {
+        if let Some(outcome) = outcome {
+            object.insert("outcome".into(), json!(outcome));
+        }
+        if let Some(lines) = lines {
+            object.insert("lines".into(), lines);
+        }
+    }
+    json!({ "error": error }).to_string()
+}
+
+fn of_write(error: &WriteError) -> Exit {
+    use colony_bus::log::AppendError;
+    match error {
+        WriteError::Seal(_) => Exit::Input,
+        WriteError::Append(AppendError::Conflict { .. }) => Exit::Log,
+        WriteError::Append(AppendError::TooLarge { .. } | AppendError::TooMany { .. }) => {
+            Exit::Input
+        }
+        _ => Exit::Server,
+    }
+}
