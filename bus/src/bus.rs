@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use colony_core::envelope::Envelope;
 use colony_core::event::EventTime;
-use colony_core::signature::Verifier;
+use colony_core::signature::{Signer, Verifier};
 use colony_core::subject::{Address, Lane, Subject};
 use colony_core::{
-    AgentName, EntityName, Entry, Event, EventId, Filter, LaneName, Position, SpaceName, Timestamp,
+    AgentName, DocumentName, EntityName, Entry, Event, EventId, Filter, LaneName, Position,
+    SpaceName, Timestamp,
 };
 use tokio::sync::OnceCell;
 
+use crate::document::{self, Document, DocumentError, DocumentSummary, Moment, Past};
 use crate::draft::{Draft, kind_of};
 use crate::jetstream::JetStreamLog;
 use crate::lane::{
@@ -18,7 +20,8 @@ use crate::lane::{
 };
 use crate::log::{ConnectError, Description, EventLog, Live, ReadError, Wholeness};
 use crate::options::BusOptions;
-use crate::query::{Cut, Entries, Query, Reader, Subscription};
+use crate::presence::Presence;
+use crate::query::{Cut, Entries, EntryError, Query, Reader, Subscription};
 
 /// A space, as one process takes part in it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     instance: LaneName,
     lane: LaneOptions,
     writer: OnceCell<LaneWriter>,
+    documents: document::Registry,
+    presence: Presence,
 }
 
 /// Resolves when an event is durable.
@@ -76,6 +81,8 @@ impl Bus {
         let instance = instance.unwrap_or_else(random_lane);
         let verifier = Arc::new(Verifier::new(signatures, keys));
         let lane = LaneOptions { sharing, signer, ..LaneOptions::default() };
+        let presence =
+            Presence::new(Arc::clone(&live), space.clone(), agent.clone(), instance.clone());
         Self {
             shared: Arc::new(Shared {
                 reader: Reader { log, space, verifier },
@@ -84,6 +91,8 @@ impl Bus {
                 instance,
                 lane,
                 writer: OnceCell::new(),
+                documents: document::Registry::default(),
+                presence,
             }),
         }
     }
@@ -248,11 +257,78 @@ impl Bus {
         self.log().tail().await
     }
 
+    /// Opens a document, or begins it.
+    ///
+    /// There is one replica of it in this process, however often it is opened. Waits until everything stored so far is
+    /// in it; afterwards no read and no edit asks a server.
+    ///
+    /// # Errors
+    /// [`DocumentError::Log`] if the log cannot be read.
+    pub async fn document(&self, name: &DocumentName) -> Result<Document, DocumentError> {
+        self.shared.documents.open(self, name).await
+    }
+
+    /// Opens a document in a replica of its own, which takes in of others' changes only what its edits ask for.
+    ///
+    /// For repeating recorded edits: what [`Document::edit_with`] is given as `at` is taken in, nothing else, so that the
+    /// edits merge as they once did. [`Document::advance`] takes in the rest. Reads the whole history, without snapshots.
+    ///
+    /// # Errors
+    /// As [`Bus::document`].
+    pub async fn document_held(&self, name: &DocumentName) -> Result<Document, DocumentError> {
+        self.shared.documents.open_held(self, name).await
+    }
+
+    /// Returns whether anything was ever written to a document.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn document_exists(&self, name: &DocumentName) -> Result<bool, ReadError> {
+        document::exists(self, name).await
+    }
+
+    /// Lists the documents of the space, by name; those begun at or before a cut, as they stood there, if one is given.
+    ///
+    /// Reads every change there is.
+    ///
+    /// # Errors
+    /// [`EntryError::Read`].
+    pub async fn documents(&self, until: Option<Cut>) -> Result<Vec<DocumentSummary>, EntryError> {
+        document::list(self, until).await
+    }
+
+    /// Reads a document as it stood at a moment, from the log alone, without joining those who edit it.
+    ///
+    /// # Errors
+    /// [`DocumentError::View`] for heads that the log does not have; [`DocumentError::Log`].
+    pub async fn document_at(
+        &self,
+        name: &DocumentName,
+        moment: Moment,
+    ) -> Result<Past, DocumentError> {
+        self.shared.documents.at(self, name, moment).await
+    }
+
+    /// Returns who is here.
+    pub fn presence(&self) -> Presence {
+        self.shared.presence.clone()
+    }
+
+    /// Returns what signs this process's entries.
+    pub(crate) fn signer(&self) -> Option<&Signer> {
+        self.shared.lane.signer.as_ref()
+    }
+
+    /// Opens a record of the log.
+    pub(crate) fn open_record(&self, record: crate::log::Record) -> Result<Entry, EntryError> {
+        self.shared.reader.open(record)
+    }
+
     /// Returns the entry at a position; `None` if there is none.
     ///
     /// # Errors
-    /// [`EntryError`](crate::query::EntryError).
-    pub async fn get(&self, position: Position) -> Result<Option<Entry>, crate::query::EntryError> {
+    /// [`EntryError`].
+    pub async fn get(&self, position: Position) -> Result<Option<Entry>, EntryError> {
         match self.log().get(position).await? {
             None => Ok(None),
             Some(record) => self.shared.reader.open(record).map(Some),

@@ -10,6 +10,9 @@ mod options;
 pub mod lane;
 pub mod query;
 
+pub mod document;
+pub mod presence;
+
 pub mod log;
 
 mod jetstream;
@@ -18,11 +21,16 @@ pub mod memory;
 #[doc(inline)]
 pub use crate::{
     bus::{Bus, Published},
+    document::{
+        Document, DocumentError, DocumentStatus, DocumentSummary, DurableEdit, EditOptions, Edited,
+        Moment, Past, Update, Watch,
+    },
     draft::Draft,
     jetstream::{Credentials, JetStreamLog, ServerOptions, Storage},
     lane::{Receipt, Sharing, WriteError},
     memory::{MemoryLog, MemoryOptions},
     options::BusOptions,
+    presence::Presence,
     query::{Cut, Delivery, Entries, EntryError, Order, Query, Subscription},
 };
 pub use colony_core as core;

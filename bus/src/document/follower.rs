@@ -1,0 +1,214 @@
+//! The task that brings in what others change.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use colony_core::document::ChangeHash;
+use colony_core::{Entry, Filter, Position};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::oneshot;
+
+use super::core::Core;
+use super::state::{Arrived, End};
+use super::wire::{Brought, Unpacker};
+use super::{overlapped, repair};
+use crate::log::ReadError;
+use crate::query::{Cut, Delivery, EntryError, Subscription};
+
+/// Changes applied under one hold of the lock, so that an edit never waits for long.
+const SLICE: usize = 512;
+/// Entries taken in before it is looked whether to apply.
+const DRAIN: usize = 1_024;
+/// How long nothing must come in before missing changes are asked for.
+const QUIET: Duration = Duration::from_secs(2);
+/// Pause before the log is followed again after it could not be.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) struct Follower {
+    pub(super) core: Arc<Core>,
+    pub(super) unpacker: Unpacker,
+    /// Everything at or before this position has come in.
+    pub(super) followed: Position,
+    /// Where the log ended before it was followed.
+    pub(super) tail: Position,
+    /// Resolved when all that was stored has been applied.
+    pub(super) ready: Option<oneshot::Sender<()>>,
+    /// The changes that were missing when the history was last read again.
+    pub(super) asked: Vec<ChangeHash>,
+}
+
+/// Why a subscription ended.
+enum Ended {
+    Error(ReadError),
+    Stream,
+    Broken,
+}
+
+impl Follower {
+    pub(super) async fn run(mut self, mut subscription: Subscription) {
+        loop {
+            let ended = self.follow(&mut subscription).await;
+            let end = match ended {
+                Ended::Error(ReadError::Lost { seen, tail }) => {
+                    tracing::warn!(document = %self.core.name, %seen, %tail, "the log lost entries");
+                    self.followed = tail;
+                    match repair::put_back(&self.core).await {
+                        Ok(count) => tracing::warn!(
+                            document = %self.core.name, count, "put back changes that the log had lost"
+                        ),
+                        Err(error) => tracing::error!(
+                            document = %self.core.name, %error, "lost changes could not be put back"
+                        ),
+                    }
+                    None
+                }
+                Ended::Error(error) if error.is_retryable() => None,
+                Ended::Error(error) => Some(End::Unfollowed(Some(error))),
+                Ended::Stream => Some(End::Unfollowed(None)),
+                Ended::Broken => Some(End::Broken),
+            };
+            if let Some(end) = end {
+                tracing::error!(document = %self.core.name, ?end, "the document is not followed any further");
+                self.core.lock().end = Some(end);
+                self.core.tell();
+                return;
+            }
+            subscription = loop {
+                let filter = Filter::document(self.core.name.clone());
+                match self.core.bus.subscribe(filter, Cut::Position(self.followed)).await {
+                    Ok(subscription) => break subscription,
+                    Err(ReadError::Lost { tail, .. }) => self.followed = tail,
+                    Err(error) => {
+                        tracing::debug!(document = %self.core.name, %error, "cannot follow yet");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            };
+        }
+    }
+
+    async fn follow(&mut self, subscription: &mut Subscription) -> Ended {
+        let mut quiet_at: Option<Instant> = None;
+        loop {
+            let wait = self.apply_when_due().await;
+            if matches!(self.core.lock().end, Some(End::Broken)) {
+                return Ended::Broken;
+            }
+            let wake = match (wait, quiet_at) {
+                (Some(wait), _) => Some(Instant::now() + wait),
+                (None, quiet_at) => quiet_at,
+            };
+            let item = match wake {
+                None => subscription.next().await,
+                Some(wake) => {
+                    match tokio::time::timeout_at(wake.into(), subscription.next()).await {
+                        Ok(item) => item,
+                        Err(_) => {
+                            if quiet_at.is_some_and(|at| Instant::now() >= at) {
+                                quiet_at = None;
+                                repair::ask_for_missing(self).await;
+                            }
+                            continue;
+                        }
+                    }
+                }
+            };
+            let mut next = Some(item);
+            for _ in 0..DRAIN {
+                match next {
+                    None => break,
+                    Some(None) => return Ended::Stream,
+                    Some(Some(Err(EntryError::Read(error)))) => return Ended::Error(error),
+                    Some(Some(Err(error @ EntryError::Unreadable { .. }))) => {
+                        tracing::warn!(document = %self.core.name, %error, "left out");
+                        self.core.lock().counters.malformed += 1;
+                    }
+                    Some(Some(Ok(Delivery::Entry(entry)))) => self.take(*entry),
+                    Some(Some(Ok(Delivery::CaughtUp))) => self.caught_up().await,
+                }
+                if self.core.lock().is_full() {
+                    break;
+                }
+                next = subscription.next().now_or_never();
+            }
+            let state = self.core.lock();
+            let asking = state.reread || !state.replica.missing().is_empty();
+            quiet_at = asking.then(|| Instant::now() + QUIET);
+        }
+    }
+
+    /// Queues what an entry brings. Our own entries are known by their ids and not even decoded.
+    pub(super) fn take(&mut self, entry: Entry) {
+        let position = entry.position;
+        self.followed = self.followed.max(position);
+        if entry.event().author == *self.core.bus.agent() {
+            let mut state = self.core.lock();
+            if let Some(own) = state.own.remove(&entry.event().id) {
+                // Of a set of pieces, only the last one counts changes.
+                let whole = own > 0;
+                state.arrive(Arrived { position, changes: Vec::new(), bytes: 0, own, whole });
+                return;
+            }
+        }
+        let bytes = entry.event().data.len();
+        let brought = self.unpacker.unpack(entry);
+        let mut state = self.core.lock();
+        let (changes, whole) = match brought {
+            Brought::Changes(changes) => (changes, true),
+            Brought::Piece => (Vec::new(), false),
+            Brought::Malformed => {
+                state.counters.malformed += 1;
+                (Vec::new(), true)
+            }
+        };
+        state.arrive(Arrived { position, changes, bytes, own: 0, whole });
+    }
+
+    /// Applies what has arrived if it is time; returns how long to wait otherwise.
+    async fn apply_when_due(&mut self) -> Option<Duration> {
+        let wait = {
+            let state = self.core.lock();
+            if !state.has_arrived() {
+                return None;
+            }
+            state.budget.wait(Instant::now())
+        };
+        let at_once = self.ready.is_some() || self.core.lock().is_full() || wait.is_zero();
+        if !at_once {
+            return Some(wait);
+        }
+        self.apply_slices().await;
+        None
+    }
+
+    async fn apply_slices(&mut self) {
+        loop {
+            let overlaps = {
+                let mut state = self.core.lock();
+                if !state.has_arrived() {
+                    break;
+                }
+                let applied = state.apply(SLICE);
+                state.overlaps(&applied)
+            };
+            self.core.tell();
+            if !overlaps.is_empty() {
+                overlapped::report(&self.core, &overlaps).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn caught_up(&mut self) {
+        self.apply_slices().await;
+        self.followed = self.followed.max(self.tail);
+        let mut state = self.core.lock();
+        state.position = state.position.max(self.followed);
+        drop(state);
+        self.core.tell();
+        if let Some(ready) = self.ready.take() {
+            // Who opened may have given up.
+            let _ = ready.send(());
+        }
+    }
+}
