@@ -158,4 +158,4 @@ pub fn from_json(text: &str) -> Result<Envelope, CloudEventError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -544,3 +544,6 @@ impl SnapshotRecord {
         Ok(Self { position: Position::new(position), heads, log, document })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ pub mod document;
 pub mod capture;
 pub mod chunk;
 pub mod cloudevents;
+pub mod replay;
 
 #[doc(inline)]
 pub use crate::{

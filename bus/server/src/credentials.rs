@@ -29,7 +29,8 @@ pub enum CredentialError {
     },
 }
 
-/// The longest name of a space or an agent.
+/// The longest name of a space or an agent. Names are those that stand in a subject as they are;
+/// an agent whose name has to be escaped there gets no block.
 const MAX_NAME_BYTES: usize = 64;
 
 /// The prefix of the inboxes of one agent, to be set on its connections. Only this agent receives
@@ -69,6 +70,7 @@ pub fn permission_block(
         format!("$JS.API.STREAM.MSG.GET.{stream}"),
         format!("$JS.API.DIRECT.GET.{stream}"),
         format!("$JS.API.DIRECT.GET.{stream}.>"),
+        format!("$JS.API.CONSUMER.CREATE.{stream}"),
         format!("$JS.API.CONSUMER.CREATE.{stream}.>"),
         format!("$JS.API.CONSUMER.INFO.{stream}.>"),
         format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.>"),

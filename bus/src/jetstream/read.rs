@@ -7,6 +7,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy, pull};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use colony_core::{Position, Timestamp};
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
@@ -124,13 +125,22 @@ fn record(message: jetstream::Message, pending: &mut u64) -> Option<Record> {
     let nanos = i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(i64::MAX);
     *pending = info.pending;
     let message = message.message;
+    let redirected =
+        message.headers.as_ref().is_some_and(|headers| headers.get(REDIRECTED).is_some());
     Some(Record {
         position,
         recorded: Timestamp::from_nanos(nanos),
         subject: message.subject.to_string(),
-        payload: message.payload,
+        payload: if redirected { Bytes::new() } else { message.payload },
     })
 }
+
+/// A header that the server puts on what it serves, and never on what an author publishes.
+///
+/// Whoever asks the server for a record names the subject of the answer, and a space stores what arrives under its
+/// subjects: so an agent could have its own bytes stored under another's name. Such a record is emptied, which makes it
+/// unreadable to everybody in the same way.
+const REDIRECTED: &str = "Nats-Sequence";
 
 pub(super) async fn read(log: JetStreamLog, range: Range) -> Result<Records, ReadError> {
     let Range { after, until, subjects } = range;
@@ -222,6 +232,8 @@ struct StoredMessage {
     seq: u64,
     #[serde(default)]
     data: String,
+    #[serde(default)]
+    hdrs: String,
     time: String,
 }
 
@@ -233,8 +245,11 @@ pub(super) async fn get(shared: &Shared, request: Value) -> Result<Option<Record
         Err(RequestError::Api(error)) if error.err_code == code::NO_MESSAGE => return Ok(None),
         Err(error) => return Err(error.into_read()),
     };
-    let StoredMessage { subject, seq, data, time } = answer.message;
+    let StoredMessage { subject, seq, data, hdrs, time } = answer.message;
     let malformed = |what| ReadError::Malformed { what };
+    let headers = BASE64.decode(hdrs).map_err(|_| malformed("the record's headers"))?;
+    let redirected = String::from_utf8_lossy(&headers).contains(REDIRECTED);
+    let data = if redirected { String::new() } else { data };
     let payload = BASE64.decode(data).map_err(|_| malformed("the record's data"))?;
     Ok(Some(Record {
         position: Position::new(seq),

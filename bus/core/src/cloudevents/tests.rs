@@ -373,7 +373,7 @@ fn event() -> impl Strategy<Value = Event> {
     })
 }
 
-fn envelope() -> impl Strategy<Value = Envelope> {
+pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let link = (1..=u64::MAX, option::of(digest()))
         .prop_map(|(number, previous)| Link { number, previous });
     let part = (0_u32..9, 1_u32..9, digest()).prop_map(|(index, more, digest)| Part {
@@ -392,7 +392,7 @@ fn envelope() -> impl Strategy<Value = Envelope> {
     )
 }
 
-fn sealed(envelope: Envelope) -> crate::SealedEntry {
+pub(crate) fn sealed(envelope: Envelope) -> crate::SealedEntry {
     let kind = match envelope.event.recipient.clone() {
         Some(recipient) => Kind::Mail { recipient, ty: envelope.event.ty.clone() },
         None => {

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, Event};
 use colony_server::{
     ConfigFile, LocalCluster, Node, NodeConfig, ServerBinary, admin_block, inbox_prefix,
     operator_block, permission_block, users_file,
 };
+use futures_util::StreamExt;
 use nkeys::KeyPair;
 use tempfile::{TempDir, tempdir};
 use tokio::sync::mpsc;
@@ -133,9 +135,18 @@ async fn authorship_is_enforced(
         jetstream.publish(subject, "hers".into()).await.unwrap().await.unwrap();
     }
     let (bob, _) = client("bob", &installation.bob, urls, ca).await;
-    let bobs_view = jetstream::new(bob).get_stream("COLONY_s").await.unwrap();
+    let bobs_view = jetstream::new(bob.clone()).get_stream("COLONY_s").await.unwrap();
     let read = bobs_view.direct_get_last_for_subject("colony.s.alice.l.cursor").await.unwrap();
     assert_eq!(read.payload, "hers");
+    let everything = bobs_view.create_consumer(pull::OrderedConfig::default()).await.unwrap();
+    let mut everything = everything.messages().await.unwrap();
+    for expected in 1..=2 {
+        let entry = timeout(LIMIT, everything.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(entry.info().unwrap().stream_sequence, expected);
+    }
+    let unnamed = r#"{"stream_name": "COLONY_s", "config": {"ack_policy": "none"}}"#;
+    let made = bob.request("$JS.API.CONSUMER.CREATE.COLONY_s", unnamed.into()).await.unwrap();
+    assert!(!String::from_utf8_lossy(&made.payload).contains("error"), "{made:?}");
 
     let forged = [
         "colony.s.bob.l.cursor",
