@@ -8,6 +8,7 @@ use crate::options::Invocation;
 
 mod agent;
 mod completions;
+pub(crate) mod demo;
 mod import;
 mod log;
 mod publish;
@@ -20,6 +21,11 @@ mod up;
 pub(crate) enum Command {
     /// Runs a server on a local directory, in the foreground, until Ctrl-C.
     Up(up::Args),
+    /// Shows what Colony does, in about a minute.
+    Demo(demo::Args),
+    /// Plays one part of the demonstration.
+    #[command(subcommand, hide = true)]
+    DemoPart(demo::Part),
     /// Publishes an event.
     Publish(publish::Args),
     /// Imports CloudEvents, one JSON object a line.
@@ -43,6 +49,8 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
     let context = Context::new(global);
     match command {
         Command::Up(args) => up::run(args, &context).await,
+        Command::Demo(args) => demo::run(args, &context).await,
+        Command::DemoPart(part) => demo::part(part, &context).await,
         Command::Publish(args) => publish::run(args, &context).await,
         Command::Import(args) => import::run(args, &context).await,
         Command::Tail(args) => tail::run(args, &context).await,

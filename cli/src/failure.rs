@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
+    Demo(#[from] crate::command::demo::DemoError),
+    #[error(transparent)]
     NotFound(#[from] NotFound),
     #[error("{} cannot be {action}", path.display())]
     File {
@@ -55,7 +57,9 @@ pub(crate) enum Failure {
     Runtime(#[source] io::Error),
     #[error("interrupted; {done}")]
     Interrupted { done: String },
-    #[error("imported {imported} events, then the log took no more; run the same command again: what is there is skipped")]
+    #[error(
+        "imported {imported} events, then the log took no more; run the same command again: what is there is skipped"
+    )]
     ImportStopped {
         imported: u64,
         #[source]
@@ -67,7 +71,9 @@ pub(crate) enum Failure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum InputError {
-    #[error("the data is not JSON; nothing was published (for other text add --media-type text/plain)")]
+    #[error(
+        "the data is not JSON; nothing was published (for other text add --media-type text/plain)"
+    )]
     Data(#[source] serde_json::Error),
     #[error("{value:?} is not JSON; nothing was changed (text stands in quotes: '\"like this\"')")]
     Value {
@@ -75,18 +81,24 @@ pub(crate) enum InputError {
         #[source]
         source: serde_json::Error,
     },
-    #[error("the text is not UTF-8; nothing was changed (for bytes add --media-type application/octet-stream)")]
+    #[error(
+        "the text is not UTF-8; nothing was changed (for bytes add --media-type application/octet-stream)"
+    )]
     Utf8(#[source] std::str::Utf8Error),
     #[error("{}", BadLines::describe(.0))]
     Lines(BadLines),
-    #[error("{name} ends in the middle of line {line}: the file is damaged or was cut off; nothing was imported")]
+    #[error(
+        "{name} ends in the middle of line {line}: the file is damaged or was cut off; nothing was imported"
+    )]
     Truncated {
         name: String,
         line: u64,
         #[source]
         source: io::Error,
     },
-    #[error("{name} changed while it was imported: line {line} is another than before; {imported} events were imported")]
+    #[error(
+        "{name} changed while it was imported: line {line} is another than before; {imported} events were imported"
+    )]
     Changed { name: String, line: u64, imported: u64 },
     #[error("no key was given: name the file of an NKey seed with --key")]
     NoKey,
@@ -163,7 +175,8 @@ impl Failure {
             Self::Write(error) | Self::ImportStopped { source: error, .. } => of_write(error),
             Self::Credential(_) | Self::Input(_) => Exit::Input,
             Self::NotFound(_) | Self::KeyExists { .. } => Exit::Log,
-            Self::File { .. }
+            Self::Demo(_)
+            | Self::File { .. }
             | Self::KeyMaking(_)
             | Self::Show(_)
             | Self::Output(_)
@@ -184,6 +197,7 @@ impl Failure {
             | Self::Node(_)
             | Self::Credential(_)
             | Self::Input(_)
+            | Self::Demo(_)
             | Self::NotFound(_)
             | Self::File { .. }
             | Self::KeyExists { .. }

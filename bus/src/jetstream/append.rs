@@ -113,7 +113,7 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
     let description = &log.shared.description;
     let max = description.max_record_bytes;
     for record in &unit.records {
-        let actual = record.payload.len();
+        let actual = record.subject.len() + record.payload.len();
         if actual > max {
             return Err(AppendError::TooLarge { actual, max });
         }
@@ -144,7 +144,7 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
             }
             .map_err(publish_failed)?;
             let condition = unit.conditions.into_iter().next();
-            Ok(Ticket::new(one(flight, named, condition)))
+            Ok(ticket(one(flight, named, condition)))
         }
         (_, Some(first)) => {
             let records: Vec<_> = std::iter::once(first).chain(records).collect();
@@ -156,6 +156,14 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
         }
         (_, None) => Ok(Ticket::new(async { Ok(Vec::new()) })),
     }
+}
+
+/// Makes the ticket of a flight, which lands whether or not anybody polls for it: so its place in the window is freed.
+pub(super) fn ticket(
+    flight: impl Future<Output = Result<Vec<Position>, AppendError>> + Send + 'static,
+) -> Ticket {
+    let landing = tokio::spawn(flight);
+    Ticket::new(async move { landing.await.unwrap_or(Err(AppendError::Closed)) })
 }
 
 /// Waits for room in the window and opens a route for the answers.

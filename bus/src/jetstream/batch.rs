@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use colony_core::Position;
 
 use super::answer::{Answer, ApiError, BatchAnswer, PubAck};
-use super::append::{Flight, ask};
+use super::append::{Flight, ask, ticket};
 use super::read;
 use crate::log::{AppendError, Condition, NewRecord, Scope, Ticket};
 
@@ -45,7 +45,7 @@ pub(super) async fn atomic(
         };
         sent.map_err(|_| AppendError::Closed)?;
     }
-    Ok(Ticket::new(committed(flight, first, total, kept)))
+    Ok(ticket(committed(flight, first, total, kept)))
 }
 
 async fn committed(
@@ -94,7 +94,7 @@ pub(super) async fn fast(flight: Flight, records: Vec<NewRecord>) -> Result<Tick
         let sent = shared.writing.client.publish_with_reply(subject, reply, payload).await;
         sent.map_err(|_| AppendError::Closed)?;
     }
-    Ok(Ticket::new(streamed(flight, records)))
+    Ok(ticket(streamed(flight, records)))
 }
 
 async fn streamed(

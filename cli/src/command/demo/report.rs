@@ -1,0 +1,163 @@
+//! The table at the end.
+
+use std::time::Duration;
+
+use colony_agents::recording::Recording;
+use colony_bus::Bus;
+use colony_core::Digest;
+use comfy_table::Table;
+use serde::Serialize;
+
+use super::cast::Played;
+use super::checks::Checked;
+use super::joiner::Found;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Format, style};
+
+/// What came of the demonstration. The fields of `--json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether the text in the log, the recorded text and the late joiner's text are the same.
+    converged: bool,
+    text_sha256: String,
+    expected_sha256: String,
+    joiner_sha256: String,
+    /// Edits in the log, each counted once, and how many there should be.
+    edits: usize,
+    edits_expected: usize,
+    /// Imported events in the log, each counted once, and how many the file holds.
+    events: usize,
+    events_expected: usize,
+    /// Edits and events that should be there and are not.
+    lost: usize,
+    /// Edits and events that are there more than once.
+    duplicated: usize,
+    /// Entries that do not continue the hash chain of their lane.
+    broken: usize,
+    /// Whether the scribe's document says what folding all events says.
+    summary_matches: bool,
+    /// Who was killed with -9 half-way and started again.
+    killed: Vec<String>,
+    /// Edits that the restarted processes found done.
+    resumed: usize,
+    /// From an edit in one process to its arrival in another, in milliseconds.
+    latency_p50_ms: f64,
+    latency_p99_ms: f64,
+    latency_max_ms: f64,
+    /// How long the late joiner took to open everything, in milliseconds.
+    joined_ms: u64,
+    /// Entries of the log, and the bytes of what they say.
+    entries: u64,
+    bytes: u64,
+    elapsed_s: f64,
+    server: String,
+    storage: String,
+    sync: String,
+    replicas: usize,
+}
+
+impl Report {
+    pub(super) fn new(
+        bus: &Bus,
+        recording: &Recording,
+        mut played: Played,
+        joined: Found,
+        checked: Checked,
+        elapsed: Duration,
+    ) -> Self {
+        let text_sha256 = Digest::of(checked.text.as_bytes()).to_string();
+        let expected_sha256 = Digest::of(recording.end.as_bytes()).to_string();
+        played.latencies_us.sort_unstable();
+        let latency = |percent: usize| {
+            let index = (played.latencies_us.len() * percent / 100)
+                .min(played.latencies_us.len().saturating_sub(1));
+            played.latencies_us.get(index).map_or(0.0, |us| *us as f64 / 1000.0)
+        };
+        let state = joined.summary.pointer("/summary/state").and_then(|state| state.as_str());
+        let written = state.and_then(|state| serde_json::from_str(state).ok());
+        let description = bus.description();
+        Self {
+            converged: text_sha256 == expected_sha256 && joined.text_sha256 == expected_sha256,
+            joiner_sha256: joined.text_sha256,
+            text_sha256,
+            expected_sha256,
+            edits: checked.edits,
+            edits_expected: checked.edits_expected,
+            events: checked.imported,
+            events_expected: checked.imported_expected,
+            lost: checked.lost,
+            duplicated: checked.duplicated,
+            broken: checked.broken,
+            summary_matches: written == Some(checked.summary) && joined.events == checked.events,
+            killed: played.killed.clone(),
+            resumed: played.resumed,
+            latency_p50_ms: latency(50),
+            latency_p99_ms: latency(99),
+            latency_max_ms: latency(100),
+            joined_ms: joined.elapsed_ms,
+            entries: checked.entries,
+            bytes: checked.bytes,
+            elapsed_s: elapsed.as_secs_f64(),
+            server: description.server.clone(),
+            storage: description.storage.clone(),
+            sync: description.sync.clone(),
+            replicas: description.replicas,
+        }
+    }
+
+    /// Returns whether everything that was promised is true.
+    pub(super) fn holds(&self) -> bool {
+        self.converged
+            && self.summary_matches
+            && self.lost == 0
+            && self.duplicated == 0
+            && self.broken == 0
+            && self.edits == self.edits_expected
+            && self.events == self.events_expected
+    }
+
+    pub(super) fn show(&self, context: &Context) -> Result<(), Failure> {
+        let mut output = context.output();
+        match output.format() {
+            Format::Json => output.json(self)?,
+            Format::Human => {
+                let mut table = Table::new();
+                table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+                table.set_header(["what", "result"]);
+                let of = |have: usize, want: usize| format!("{have} of {want}");
+                let yes = |holds: bool| if holds { "yes" } else { "NO" }.to_owned();
+                for (what, result) in [
+                    ("text equals the recorded one, also for the late joiner", yes(self.converged)),
+                    ("edits in the log", of(self.edits, self.edits_expected)),
+                    ("imported events in the log", of(self.events, self.events_expected)),
+                    ("lost", self.lost.to_string()),
+                    ("doubled", self.duplicated.to_string()),
+                    ("entries off their hash chain", self.broken.to_string()),
+                    ("the scribe's summary equals a fold of the log", yes(self.summary_matches)),
+                    ("killed with -9 half-way, started again", self.killed.join(", ")),
+                    (
+                        "from edit to arrival in another process, p50 / p99 / max",
+                        format!(
+                            "{:.1} / {:.1} / {:.1} ms",
+                            self.latency_p50_ms, self.latency_p99_ms, self.latency_max_ms
+                        ),
+                    ),
+                    ("the late joiner opened everything in", format!("{} ms", self.joined_ms)),
+                    ("entries, bytes", format!("{}, {}", self.entries, self.bytes)),
+                    ("took", format!("{:.1} s", self.elapsed_s)),
+                    ("on", format!("{}, {}, sync {}", self.server, self.storage, self.sync)),
+                ] {
+                    table.add_row([what.to_owned(), result]);
+                }
+                output.line(table)?;
+                let (good, bad) = (style::GOOD, style::ERROR);
+                output.line(match self.holds() {
+                    true => format!("{good}everything holds{good:#}"),
+                    false => format!("{bad}something does not hold{bad:#}"),
+                })?;
+            }
+        }
+        output.flush()
+    }
+}
