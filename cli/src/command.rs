@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::options::Invocation;
 
 mod agent;
+pub(crate) mod bench;
 mod completions;
 pub(crate) mod demo;
 mod import;
@@ -26,6 +27,11 @@ pub(crate) enum Command {
     /// Plays one part of the demonstration.
     #[command(subcommand, hide = true)]
     DemoPart(demo::Part),
+    /// Measures Colony beside the raw libraries.
+    Bench(bench::Args),
+    /// Plays one part of a measurement.
+    #[command(subcommand, hide = true)]
+    BenchPart(bench::Part),
     /// Publishes an event.
     Publish(publish::Args),
     /// Imports CloudEvents, one JSON object a line.
@@ -51,6 +57,8 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Up(args) => up::run(args, &context).await,
         Command::Demo(args) => demo::run(args, &context).await,
         Command::DemoPart(part) => demo::part(part, &context).await,
+        Command::Bench(args) => bench::run(args, &context).await,
+        Command::BenchPart(part) => bench::part(part, &context).await,
         Command::Publish(args) => publish::run(args, &context).await,
         Command::Import(args) => import::run(args, &context).await,
         Command::Tail(args) => tail::run(args, &context).await,

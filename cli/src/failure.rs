@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
+    Bench(#[from] crate::command::bench::BenchError),
+    #[error(transparent)]
     Demo(#[from] crate::command::demo::DemoError),
     #[error(transparent)]
     NotFound(#[from] NotFound),
@@ -176,6 +178,7 @@ impl Failure {
             Self::Credential(_) | Self::Input(_) => Exit::Input,
             Self::NotFound(_) | Self::KeyExists { .. } => Exit::Log,
             Self::Demo(_)
+            | Self::Bench(_)
             | Self::File { .. }
             | Self::KeyMaking(_)
             | Self::Show(_)
@@ -198,6 +201,7 @@ impl Failure {
             | Self::Credential(_)
             | Self::Input(_)
             | Self::Demo(_)
+            | Self::Bench(_)
             | Self::NotFound(_)
             | Self::File { .. }
             | Self::KeyExists { .. }
