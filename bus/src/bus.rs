@@ -32,7 +32,6 @@ pub struct Bus {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) reader: Reader,
-    pub(crate) live: Arc<dyn Live>,
     agent: AgentName,
     instance: LaneName,
     lane: LaneOptions,
@@ -81,12 +80,10 @@ impl Bus {
         let instance = instance.unwrap_or_else(random_lane);
         let verifier = Arc::new(Verifier::new(signatures, keys));
         let lane = LaneOptions { sharing, signer, ..LaneOptions::default() };
-        let presence =
-            Presence::new(Arc::clone(&live), space.clone(), agent.clone(), instance.clone());
+        let presence = Presence::new(live, space.clone(), agent.clone(), instance.clone());
         Self {
             shared: Arc::new(Shared {
                 reader: Reader { log, space, verifier },
-                live,
                 agent,
                 instance,
                 lane,

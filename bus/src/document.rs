@@ -429,7 +429,8 @@ impl Document {
     }
 }
 
-/// Makes the room that an edit took as large as its change.
+/// Makes the room that an edit took as large as its change; where there is not so much, all that is left, so that one
+/// change at most is beyond the bound.
 fn fit(
     room: &mut tokio::sync::OwnedSemaphorePermit,
     all: &Arc<tokio::sync::Semaphore>,
@@ -438,10 +439,16 @@ fn fit(
     let taken = EDIT_BYTES as usize;
     if bytes < taken {
         drop(room.split(taken - bytes));
-    } else if let Ok(more) = u32::try_from((bytes - taken).min(OUTGOING_BYTES))
-        && let Ok(more) = Arc::clone(all).try_acquire_many_owned(more)
+        return;
+    }
+    let mut wanted = (bytes - taken).min(OUTGOING_BYTES);
+    while let Ok(more) = u32::try_from(wanted)
+        && more > 0
     {
-        room.merge(more);
+        match Arc::clone(all).try_acquire_many_owned(more) {
+            Ok(more) => return room.merge(more),
+            Err(_) => wanted = all.available_permits().min(wanted - 1),
+        }
     }
 }
 
