@@ -99,9 +99,8 @@ pub(crate) fn command() -> clap::Command {
 
 /// Reads the command line; the error is the exit code after help, the version or a complaint was printed.
 pub(crate) fn parse() -> Result<Invocation, ExitCode> {
-    let parsed = command()
-        .try_get_matches()
-        .and_then(|matches| Invocation::from_arg_matches(&matches));
+    let parsed =
+        command().try_get_matches().and_then(|matches| Invocation::from_arg_matches(&matches));
     match parsed {
         Ok(invocation) => {
             invocation.global.color.apply();

@@ -16,9 +16,7 @@ pub(crate) fn entry(output: &mut Output, entry: &Entry) -> Result<(), Failure> {
         Format::Human => output.line(entry_line(entry)),
         Format::Json => match entry_to_json(entry) {
             Ok(line) => output.line(line),
-            Err(error) => {
-                output.warn(&format!("position {} is left out: {error}", entry.position))
-            }
+            Err(error) => output.warn(&format!("position {} is left out: {error}", entry.position)),
         },
     }
 }

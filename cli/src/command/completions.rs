@@ -9,7 +9,9 @@ use crate::options;
 
 /// Prints completions for a shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: colony completions bash > ~/.local/share/bash-completion/completions/colony")]
+#[command(
+    after_help = "Example: colony completions bash > ~/.local/share/bash-completion/completions/colony"
+)]
 pub(crate) struct Args {
     /// The shell.
     shell: Shell,

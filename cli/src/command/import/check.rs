@@ -101,7 +101,9 @@ impl Checker {
         let event = cloudevents::from_json(text)?.event;
         if text.contains("\"colonykind\"") {
             let standing: Standing = serde_json::from_str(text).map_err(CloudEventError::from)?;
-            if let Some(kind) = standing.colonykind.filter(|kind| !matches!(kind.as_str(), "event" | "mail")) {
+            if let Some(kind) =
+                standing.colonykind.filter(|kind| !matches!(kind.as_str(), "event" | "mail"))
+            {
                 return Err(LineError::Kind { kind });
             }
         }
