@@ -7,15 +7,19 @@ use crate::failure::Failure;
 use crate::options::Invocation;
 
 mod agent;
+mod at;
 pub(crate) mod bench;
+mod capture;
 mod completions;
 pub(crate) mod demo;
+mod doc;
 mod import;
 mod log;
 mod publish;
 mod status;
 mod tail;
 mod up;
+mod why;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -40,6 +44,15 @@ pub(crate) enum Command {
     Tail(tail::Args),
     /// Prints entries of the log.
     Log(log::Args),
+    /// Shared documents: everyone edits, edits merge, and history is kept.
+    #[command(subcommand)]
+    Doc(doc::Command),
+    /// Shows everything as it stood at a point in the log.
+    At(at::Args),
+    /// Tells why something is as it is: its causes and consequences.
+    Why(why::Args),
+    /// Writes a range of the log into one file that opens without a server.
+    Capture(capture::Args),
     /// Shows the server, what an acknowledgement means there, and what the space holds.
     Status(status::Args),
     /// Makes keys for agents and prints their permissions.
@@ -63,6 +76,10 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Import(args) => import::run(args, &context).await,
         Command::Tail(args) => tail::run(args, &context).await,
         Command::Log(args) => log::run(args, &context).await,
+        Command::Doc(command) => doc::run(command, &context).await,
+        Command::At(args) => at::run(args, &context).await,
+        Command::Why(args) => why::run(args, &context).await,
+        Command::Capture(args) => capture::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::Agent(command) => agent::run(command, &context),
         Command::Completions(args) => completions::run(args),

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use colony_bus::log::{ConnectError, Outcome, ReadError};
-use colony_bus::{EntryError, WriteError};
+use colony_bus::memory::OrderError;
+use colony_bus::{DocumentError, EntryError, WriteError};
+use colony_core::capture::CaptureError;
+use colony_core::document::{EditError, ReadError as ViewError};
+use colony_core::name::NameError;
 use colony_core::{CloudEventError, Position};
 use colony_server::{CredentialError, FindError, NodeError};
 use serde_json::{Value, json};
@@ -26,6 +30,10 @@ pub(crate) enum Failure {
     Entry(#[from] EntryError),
     #[error(transparent)]
     Write(#[from] WriteError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    View(ViewError),
     #[error(transparent)]
     Find(#[from] FindError),
     #[error(transparent)]
@@ -47,6 +55,16 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    #[error("{} exists already: choose another name, or replace it with --force", path.display())]
+    Exists { path: PathBuf },
+    #[error("{} could not be made; nothing was left behind", path.display())]
+    Capture {
+        path: PathBuf,
+        #[source]
+        source: CaptureError,
+    },
+    #[error("the editor {} failed ({status}); nothing was changed", editor.display())]
+    Editor { editor: PathBuf, status: std::process::ExitStatus },
     #[error("{} exists already, and a key is not overwritten: choose another name with --out", path.display())]
     KeyExists { path: PathBuf },
     #[error("a new key could not be made")]
@@ -102,6 +120,28 @@ pub(crate) enum InputError {
         "{name} changed while it was imported: line {line} is another than before; {imported} events were imported"
     )]
     Changed { name: String, line: u64, imported: u64 },
+    #[error("{value} is JSON, but not an object of fields; nothing was changed")]
+    NotAnObject { value: String },
+    #[error("{value:?} is not a whole number; nothing was changed")]
+    Number {
+        value: String,
+        #[source]
+        source: std::num::ParseIntError,
+    },
+    #[error("that cannot be the name of a document")]
+    Name(#[source] NameError),
+    #[error("{} cannot be read as a capture", path.display())]
+    Capture {
+        path: PathBuf,
+        #[source]
+        source: CaptureError,
+    },
+    #[error("{} holds entries in an impossible order", path.display())]
+    CaptureOrder {
+        path: PathBuf,
+        #[source]
+        source: OrderError,
+    },
     #[error("no key was given: name the file of an NKey seed with --key")]
     NoKey,
     #[error("{} does not hold an NKey seed of an agent (SU...)", path.display())]
@@ -156,6 +196,24 @@ impl BadLines {
 pub(crate) enum NotFound {
     #[error("there is no entry at position {position} in space {space} (the log ends at {tail})")]
     Position { position: Position, space: String, tail: Position },
+    #[error("the log of space {space} has not reached position {position} (it ends at {tail})")]
+    Cut { position: Position, space: String, tail: Position },
+    #[error(
+        "no event with id {what:?} is in space {space} (for a place in a document add its path: colony why NAME PATH)"
+    )]
+    Event { what: String, space: String },
+    #[error(
+        "there is no document {name:?} in space {space} (`colony doc list` shows them, `colony doc new` begins one)"
+    )]
+    Document { name: String, space: String },
+    #[error("the document {name:?} had not been begun at position {position}")]
+    DocumentThen { name: String, position: Position },
+    #[error(
+        "the document {name:?} exists already; nothing was changed (`colony doc set` and `colony doc edit` change it)"
+    )]
+    DocumentExists { name: String },
+    #[error("nothing stands at {path:?} in the document {document:?}")]
+    Place { path: String, document: String },
 }
 
 impl Failure {
@@ -176,10 +234,16 @@ impl Failure {
             Self::Entry(_) => Exit::Failed,
             Self::Write(error) | Self::ImportStopped { source: error, .. } => of_write(error),
             Self::Credential(_) | Self::Input(_) => Exit::Input,
-            Self::NotFound(_) | Self::KeyExists { .. } => Exit::Log,
+            Self::Document(error) => of_document(error),
+            Self::View(error) => of_view(error),
+            Self::NotFound(_) => Exit::Log,
             Self::Demo(_)
             | Self::Bench(_)
             | Self::File { .. }
+            | Self::Exists { .. }
+            | Self::Capture { .. }
+            | Self::Editor { .. }
+            | Self::KeyExists { .. }
             | Self::KeyMaking(_)
             | Self::Show(_)
             | Self::Output(_)
@@ -193,9 +257,11 @@ impl Failure {
         match self {
             Self::Write(error) => Some(error.outcome()),
             Self::ImportStopped { .. } => Some(Outcome::Unknown),
+            Self::Document(error) => Some(error.outcome()),
             Self::Connect(_)
             | Self::Read(_)
             | Self::Entry(_)
+            | Self::View(_)
             | Self::Find(_)
             | Self::Node(_)
             | Self::Credential(_)
@@ -204,6 +270,9 @@ impl Failure {
             | Self::Bench(_)
             | Self::NotFound(_)
             | Self::File { .. }
+            | Self::Exists { .. }
+            | Self::Capture { .. }
+            | Self::Editor { .. }
             | Self::KeyExists { .. }
             | Self::KeyMaking(_)
             | Self::Show(_)
@@ -284,5 +353,25 @@ fn of_write(error: &WriteError) -> Exit {
             Exit::Input
         }
         _ => Exit::Server,
+    }
+}
+
+fn of_document(error: &DocumentError) -> Exit {
+    match error {
+        DocumentError::Edit(EditError::Read(error)) | DocumentError::View(error) => of_view(error),
+        DocumentError::Edit(_) => Exit::Input,
+        DocumentError::Log(_) | DocumentError::Entry(EntryError::Read(_)) => Exit::Server,
+        DocumentError::Write(error) | DocumentError::Unsent(error) => of_write(error),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_view(error: &ViewError) -> Exit {
+    match error {
+        ViewError::NotFound { .. } | ViewError::UnknownHeads { .. } => Exit::Log,
+        ViewError::WrongKind { .. }
+        | ViewError::OutOfBounds { .. }
+        | ViewError::NotAnIndex { .. } => Exit::Input,
+        _ => Exit::Failed,
     }
 }

@@ -28,6 +28,19 @@ impl Interrupt {
         Ok(Self { asked, listener })
     }
 
+    /// Keeps the signals from ending the process, for as long as the guard lives.
+    pub(crate) fn hold() -> Result<Self, Failure> {
+        let mut signals = Signals::new().map_err(Failure::Runtime)?;
+        let (ask, asked) = watch::channel(false);
+        let listener = tokio::spawn(async move {
+            loop {
+                signals.next().await;
+                let _ = ask.send(true);
+            }
+        });
+        Ok(Self { asked, listener })
+    }
+
     /// Returns whether the user wants the command to end.
     pub(crate) fn is_asked(&self) -> bool {
         *self.asked.borrow()

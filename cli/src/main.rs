@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod carriers;
 mod command;
 mod context;
 mod exit;
@@ -13,6 +14,7 @@ mod output;
 mod point;
 mod progress;
 mod show;
+mod source;
 
 fn main() -> ExitCode {
     let invocation = match options::parse() {

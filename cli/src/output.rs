@@ -45,11 +45,6 @@ impl Output {
         self.format
     }
 
-    /// Returns whether JSON is asked for.
-    pub(crate) fn is_json(&self) -> bool {
-        self.format == Format::Json
-    }
-
     /// Writes a line.
     pub(crate) fn line(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         writeln!(self.stream, "{line}").map_err(Failure::Output)

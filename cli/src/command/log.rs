@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::filter::FilterArgs;
 use crate::point::{self, POINT};
 use crate::show;
+use crate::source::SourceArgs;
 
 /// Prints entries of the log.
 #[derive(Debug, clap::Args)]
@@ -31,12 +32,14 @@ pub(crate) struct Args {
     /// Newest first.
     #[arg(long)]
     reverse: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Args { filter, after, until, limit, reverse } = args;
+    let Args { filter, after, until, limit, reverse, source } = args;
     let order = if reverse { Order::Backward } else { Order::Forward };
-    let bus = context.bus().await?;
+    let bus = context.reading_bus(&source).await?;
     let mut output = context.output();
     let mut entries = bus.read(Query { filter: filter.into(), after, until, order }).await?;
     let mut left = limit.unwrap_or(u64::MAX);

@@ -1,5 +1,7 @@
 //! What several replicas do together.
 
+#![allow(clippy::disallowed_methods, reason = "some of them tell how long they took")]
+
 use std::time::Instant;
 
 use jiff::Timestamp;
