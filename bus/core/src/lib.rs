@@ -20,6 +20,7 @@ pub mod filter;
 pub mod lane;
 
 pub mod document;
+
 pub mod capture;
 pub mod chunk;
 pub mod cloudevents;
