@@ -30,7 +30,9 @@ impl LaneHead {
     /// Returns the link that the next entry carries.
     pub fn next(&self) -> Link {
         match self.last {
-            Some((number, digest)) => Link { number: number + 1, previous: Some(digest) },
+            Some((number, digest)) => {
+                Link { number: number.saturating_add(1), previous: Some(digest) }
+            }
             None => Link { number: 1, previous: None },
         }
     }

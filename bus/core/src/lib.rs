@@ -19,10 +19,11 @@ pub mod envelope;
 pub mod filter;
 pub mod lane;
 
+pub mod document;
+
 pub mod capture;
 pub mod chunk;
 pub mod cloudevents;
-pub mod document;
 pub mod replay;
 
 #[doc(inline)]

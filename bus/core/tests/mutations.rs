@@ -43,11 +43,10 @@ impl Random {
                 1 => bytes.insert(at, byte),
                 2 => bytes.iter_mut().skip(at).take(1).for_each(|b| *b = byte),
                 3 => bytes.iter_mut().skip(at).take(1).for_each(|b| *b ^= 1 << (byte % 8)),
-                4 => bytes
-                    .iter_mut()
-                    .skip(at)
-                    .take(1)
-                    .for_each(|b| *b = [0, 255, 127][usize::from(byte % 3)]),
+                4 => {
+                    let edge = [0, 255, 127, 128].get(usize::from(byte % 4)).copied();
+                    bytes.iter_mut().skip(at).take(1).for_each(|b| *b = edge.unwrap_or(0));
+                }
                 5 => {
                     let copied: Vec<u8> =
                         bytes.iter().skip(at).take(usize::from(byte % 32)).copied().collect();

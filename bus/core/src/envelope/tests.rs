@@ -233,6 +233,15 @@ fn entries_outside_a_lane_are_unlinked() {
 }
 
 #[test]
+fn the_largest_number_of_a_lane_is_a_number() {
+    let largest = append("1", Link { number: u64::MAX, previous: None });
+    let mut checker = LaneChecker::new();
+    assert_eq!(checker.judge(&largest), Verdict::Chained);
+    assert!(matches!(checker.judge(&largest), Verdict::Broken { .. }));
+    assert_eq!(LaneHead::of(&largest).unwrap().next().number, u64::MAX);
+}
+
+#[test]
 fn lanes_do_not_disturb_each_other() {
     let mut checker = LaneChecker::new();
     let first = append("1", LaneHead::EMPTY.next());

@@ -64,7 +64,7 @@ fn typed(history: usize, backlog: usize) -> Result<(Vec<u8>, Vec<RawChange>), Fa
     let mut transaction = document.transaction();
     let text = transaction.put_object(ROOT, "text", ObjType::Text).map_err(raw)?;
     transaction.commit();
-    let mut type_one = |document: &mut Automerge, number: usize| {
+    let type_one = |document: &mut Automerge, number: usize| {
         let length = document.length(&text);
         // Mostly onwards, sometimes elsewhere: as people type.
         let place = if number.is_multiple_of(50) { number * 37 % (length + 1) } else { length };

@@ -125,9 +125,7 @@ impl Stage {
     /// Shows the middle of the story with the commands that anybody would use.
     pub(super) async fn show_the_middle(&self, bus: &Bus, _: &Recording) -> Result<(), Failure> {
         let middle = Position::new(bus.tail().await?.get() / 2).to_string();
-        for line in
-            [vec!["at", &middle], vec!["why", "--document", super::SUMMARY, "/summary/events"]]
-        {
+        for line in [vec!["at", &middle], vec!["why", super::SUMMARY, "/summary/events"]] {
             println!("\n$ colony {}", line.join(" "));
             let mut command = self.command();
             let status = command.args(line).status().await.map_err(DemoError::Process)?;
