@@ -52,6 +52,7 @@ impl Follower {
                 Ended::Error(ReadError::Lost { seen, tail }) => {
                     tracing::warn!(document = %self.core.name, %seen, %tail, "the log lost entries");
                     self.followed = tail;
+                    self.core.lock().forget_own();
                     match repair::put_back(&self.core).await {
                         Ok(count) => tracing::warn!(
                             document = %self.core.name, count, "put back changes that the log had lost"
@@ -69,8 +70,9 @@ impl Follower {
             };
             if let Some(end) = end {
                 tracing::error!(document = %self.core.name, ?end, "the document is not followed any further");
-                self.core.lock().end = Some(end);
-                self.core.tell();
+                let mut state = self.core.lock();
+                state.end = Some(end);
+                state.untold = true;
                 return;
             }
             subscription = loop {
@@ -183,17 +185,16 @@ impl Follower {
 
     async fn apply_slices(&mut self) {
         loop {
-            let overlaps = {
+            let (overlaps, more) = {
                 let mut state = self.core.lock();
-                if !state.has_arrived() {
-                    break;
-                }
-                let applied = state.apply(SLICE);
-                state.overlaps(&applied)
+                state.apply(SLICE);
+                (state.overlaps(), state.has_arrived())
             };
-            self.core.tell();
             if !overlaps.is_empty() {
                 overlapped::report(&self.core, &overlaps).await;
+            }
+            if !more {
+                return;
             }
             tokio::task::yield_now().await;
         }
@@ -204,8 +205,8 @@ impl Follower {
         self.followed = self.followed.max(self.tail);
         let mut state = self.core.lock();
         state.position = state.position.max(self.followed);
+        state.untold = true;
         drop(state);
-        self.core.tell();
         if let Some(ready) = self.ready.take() {
             // Who opened may have given up.
             let _ = ready.send(());
