@@ -90,15 +90,19 @@ impl Follower {
     }
 
     async fn follow(&mut self, subscription: &mut Subscription) -> Ended {
-        let mut quiet_at: Option<Instant> = None;
+        let mut heard = Instant::now();
         loop {
             let wait = self.apply_when_due().await;
-            if matches!(self.core.lock().end, Some(End::Broken)) {
-                return Ended::Broken;
-            }
-            let wake = match (wait, quiet_at) {
-                (Some(wait), _) => Some(Instant::now() + wait),
-                (None, quiet_at) => quiet_at,
+            let asking = {
+                let state = self.core.lock();
+                if matches!(state.end, Some(End::Broken)) {
+                    return Ended::Broken;
+                }
+                state.reread || !state.replica.missing().is_empty()
+            };
+            let wake = match wait {
+                Some(wait) => Some(Instant::now() + wait),
+                None => asking.then(|| heard + QUIET),
             };
             let item = match wake {
                 None => subscription.next().await,
@@ -106,15 +110,16 @@ impl Follower {
                     match tokio::time::timeout_at(wake.into(), subscription.next()).await {
                         Ok(item) => item,
                         Err(_) => {
-                            if quiet_at.is_some_and(|at| Instant::now() >= at) {
-                                quiet_at = None;
+                            if wait.is_none() {
                                 repair::ask_for_missing(self).await;
+                                heard = Instant::now();
                             }
                             continue;
                         }
                     }
                 }
             };
+            heard = Instant::now();
             let mut next = Some(item);
             for _ in 0..DRAIN {
                 match next {
@@ -133,9 +138,6 @@ impl Follower {
                 }
                 next = subscription.next().now_or_never();
             }
-            let state = self.core.lock();
-            let asking = state.reread || !state.replica.missing().is_empty();
-            quiet_at = asking.then(|| Instant::now() + QUIET);
         }
     }
 

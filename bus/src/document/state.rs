@@ -173,6 +173,10 @@ impl State {
         self.arrived_changes
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     pub(super) fn held_changes(&self) -> usize {
         self.held.as_ref().map_or(0, |(backlog, _)| backlog.len())
     }
