@@ -188,19 +188,12 @@ impl Document {
     /// # Errors
     /// [`DocumentError::Broken`].
     pub fn read<T>(&self, read: impl FnOnce(&Replica) -> T) -> Result<T, DocumentError> {
-        let (value, applied) = {
-            let mut state = self.open.core.lock();
-            let applied = state.has_arrived();
-            state.apply_all();
-            if let Some(end @ state::End::Broken) = &state.end {
-                return Err(end.error());
-            }
-            (read(&state.replica), applied)
-        };
-        if applied {
-            self.open.core.tell();
+        let mut state = self.open.core.lock();
+        state.apply_all();
+        match &state.end {
+            Some(end @ state::End::Broken) => Err(end.error()),
+            Some(state::End::Unfollowed(_)) | None => Ok(read(&state.replica)),
         }
-        Ok(value)
     }
 
     /// Edits the newest version. Everything that the closure does becomes one change.
@@ -266,7 +259,6 @@ impl Document {
             });
         }
         core.work.notify_one();
-        core.tell();
         Ok(Edited { value, change: hash, durable: DurableEdit(Ticket::Waiting(ticket)) })
     }
 
@@ -376,7 +368,6 @@ impl Document {
     /// Does nothing to a document that was not opened with [`Bus::document_held`](crate::Bus::document_held).
     pub fn advance(&self, version: Option<&Heads>) {
         self.open.core.lock().advance(version);
-        self.open.core.tell();
     }
 
     /// Compares the replica with the log. What the log has and the replica lacks is taken in.

@@ -1,6 +1,7 @@
 //! What the handle, the follower and the publisher of a document share.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use colony_core::DocumentName;
@@ -38,14 +39,37 @@ impl Core {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> Guard<'_> {
         // A closure that panicked has left the replica as it was: its transaction was rolled back.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard { state, news: &self.news }
     }
+}
 
-    /// Tells those who wait that something happened.
-    pub(super) fn tell(&self) {
-        self.news.send_modify(|count| *count = count.wrapping_add(1));
+/// The state, locked. Whoever changed it, those who wait are told when the lock is given back.
+pub(super) struct Guard<'a> {
+    state: MutexGuard<'a, State>,
+    news: &'a watch::Sender<u64>,
+}
+
+impl Deref for Guard<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::mem::take(&mut self.state.untold) {
+            self.news.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 }
 

@@ -36,6 +36,9 @@ pub enum DocumentError {
     /// The log cannot be followed any further: what others change does not arrive. Open the document again.
     #[error("the document is no longer followed; open it again")]
     Unfollowed(#[source] Option<ReadError>),
+    /// Changes are kept out of the replica, so it cannot stand for the log. Take them in first.
+    #[error("changes are held back; take them in first")]
+    Held,
     /// The document is too large for a snapshot.
     #[error("the document has {bytes} bytes, too many for a snapshot")]
     TooLarge {
@@ -56,6 +59,7 @@ impl DocumentError {
             | Self::Unsent(_)
             | Self::Broken
             | Self::Unfollowed(_)
+            | Self::Held
             | Self::TooLarge { .. } => Outcome::NotApplied,
         }
     }
@@ -70,6 +74,7 @@ impl DocumentError {
             | Self::Entry(EntryError::Unreadable { .. })
             | Self::Broken
             | Self::Unfollowed(_)
+            | Self::Held
             | Self::TooLarge { .. } => false,
         }
     }

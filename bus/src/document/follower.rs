@@ -52,6 +52,7 @@ impl Follower {
                 Ended::Error(ReadError::Lost { seen, tail }) => {
                     tracing::warn!(document = %self.core.name, %seen, %tail, "the log lost entries");
                     self.followed = tail;
+                    self.core.lock().forget_own();
                     match repair::put_back(&self.core).await {
                         Ok(count) => tracing::warn!(
                             document = %self.core.name, count, "put back changes that the log had lost"
@@ -69,8 +70,9 @@ impl Follower {
             };
             if let Some(end) = end {
                 tracing::error!(document = %self.core.name, ?end, "the document is not followed any further");
-                self.core.lock().end = Some(end);
-                self.core.tell();
+                let mut state = self.core.lock();
+                state.end = Some(end);
+                state.untold = true;
                 return;
             }
             subscription = loop {
@@ -88,15 +90,19 @@ impl Follower {
     }
 
     async fn follow(&mut self, subscription: &mut Subscription) -> Ended {
-        let mut quiet_at: Option<Instant> = None;
+        let mut heard = Instant::now();
         loop {
             let wait = self.apply_when_due().await;
-            if matches!(self.core.lock().end, Some(End::Broken)) {
-                return Ended::Broken;
-            }
-            let wake = match (wait, quiet_at) {
-                (Some(wait), _) => Some(Instant::now() + wait),
-                (None, quiet_at) => quiet_at,
+            let asking = {
+                let state = self.core.lock();
+                if matches!(state.end, Some(End::Broken)) {
+                    return Ended::Broken;
+                }
+                state.reread || !state.replica.missing().is_empty()
+            };
+            let wake = match wait {
+                Some(wait) => Some(Instant::now() + wait),
+                None => asking.then(|| heard + QUIET),
             };
             let item = match wake {
                 None => subscription.next().await,
@@ -104,15 +110,16 @@ impl Follower {
                     match tokio::time::timeout_at(wake.into(), subscription.next()).await {
                         Ok(item) => item,
                         Err(_) => {
-                            if quiet_at.is_some_and(|at| Instant::now() >= at) {
-                                quiet_at = None;
+                            if wait.is_none() {
                                 repair::ask_for_missing(self).await;
+                                heard = Instant::now();
                             }
                             continue;
                         }
                     }
                 }
             };
+            heard = Instant::now();
             let mut next = Some(item);
             for _ in 0..DRAIN {
                 match next {
@@ -131,9 +138,6 @@ impl Follower {
                 }
                 next = subscription.next().now_or_never();
             }
-            let state = self.core.lock();
-            let asking = state.reread || !state.replica.missing().is_empty();
-            quiet_at = asking.then(|| Instant::now() + QUIET);
         }
     }
 
@@ -183,17 +187,16 @@ impl Follower {
 
     async fn apply_slices(&mut self) {
         loop {
-            let overlaps = {
+            let (overlaps, more) = {
                 let mut state = self.core.lock();
-                if !state.has_arrived() {
-                    break;
-                }
-                let applied = state.apply(SLICE);
-                state.overlaps(&applied)
+                state.apply(SLICE);
+                (state.overlaps(), state.has_arrived())
             };
-            self.core.tell();
             if !overlaps.is_empty() {
                 overlapped::report(&self.core, &overlaps).await;
+            }
+            if !more {
+                return;
             }
             tokio::task::yield_now().await;
         }
@@ -204,8 +207,8 @@ impl Follower {
         self.followed = self.followed.max(self.tail);
         let mut state = self.core.lock();
         state.position = state.position.max(self.followed);
+        state.untold = true;
         drop(state);
-        self.core.tell();
         if let Some(ready) = self.ready.take() {
             // Who opened may have given up.
             let _ = ready.send(());

@@ -66,7 +66,10 @@ pub(super) async fn read_changes(
 
 /// Compares the replica with the log, and takes from the log what the replica lacks.
 pub(super) async fn check(core: &Core) -> Result<Check, DocumentError> {
-    // What waits to be sent now may be stored while the log is read: it is neither lost nor found.
+    let number = core.lock().enqueued;
+    if let Err(error) = super::wait_durable(core, number).await {
+        tracing::debug!(document = %core.name, %error, "checking with edits not sent");
+    }
     let before: BTreeSet<ChangeHash> = {
         let mut state = core.lock();
         state.apply_all();
@@ -74,7 +77,6 @@ pub(super) async fn check(core: &Core) -> Result<Check, DocumentError> {
         let hashes = state.replica.history().map(|info| info.hash);
         hashes.filter(|hash| !unsent.contains(hash)).collect()
     };
-    let in_flight = core.lock().unechoed;
     let mut stored = BTreeSet::new();
     let mut lacking = Vec::new();
     read_changes(&core.bus, &core.name, Position::ZERO, Position::MAX, |_, changes| {
@@ -92,14 +94,7 @@ pub(super) async fn check(core: &Core) -> Result<Check, DocumentError> {
     })
     .await?;
     core.lock().apply_all();
-    core.tell();
-    let mut lost: Vec<_> = before.difference(&stored).copied().collect();
-    if in_flight > 0 {
-        // Appends on their way when we began may be acknowledged and stored behind what we read.
-        let state = core.lock();
-        let unsent = unsent(&state.outgoing);
-        lost.retain(|hash| !unsent.contains(hash));
-    }
+    let lost = before.difference(&stored).copied().collect();
     Ok(Check { lost, lacking })
 }
 

@@ -45,6 +45,9 @@ fn make(core: &Core) -> Result<Made, DocumentError> {
     if let Some(end) = &state.end {
         return Err(end.error());
     }
+    if state.held_changes() > 0 {
+        return Err(DocumentError::Held);
+    }
     let heads = state.replica.heads();
     let record = SnapshotRecord {
         position: state.last_entry,
@@ -135,6 +138,9 @@ impl Taker {
 
 fn is_due(core: &Core) -> bool {
     let state = core.lock();
+    if state.is_held() {
+        return false;
+    }
     let new = state.replica.change_count().saturating_sub(state.snapshot_changes);
     new > FEWEST.max(state.snapshot_changes / 2)
 }

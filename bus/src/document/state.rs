@@ -110,6 +110,10 @@ pub(super) struct State {
     pub(super) recent: Recent,
     pub(super) watchers: usize,
     pub(super) patch_watchers: usize,
+    /// Something happened that those who wait were not told of.
+    pub(super) untold: bool,
+    /// Changes of others that stand before some of ours in the log, to be searched for overlaps.
+    unsearched: Vec<ChangeHash>,
     searched: Option<Instant>,
     /// How many changes the last snapshot known holds.
     pub(super) snapshot_changes: u64,
@@ -141,6 +145,8 @@ impl State {
             recent: Recent::default(),
             watchers: 0,
             patch_watchers: 0,
+            untold: false,
+            unsearched: Vec::new(),
             searched: None,
             snapshot_changes,
             snapshot_position: Position::ZERO,
@@ -167,6 +173,10 @@ impl State {
         self.arrived_changes
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     pub(super) fn held_changes(&self) -> usize {
         self.held.as_ref().map_or(0, |(backlog, _)| backlog.len())
     }
@@ -177,16 +187,20 @@ impl State {
             || self.held.as_ref().is_some_and(|(_, hashes)| hashes.contains(hash))
     }
 
-    /// Applies what has arrived, together, up to about `limit` changes. Returns what was applied.
-    pub(super) fn apply(&mut self, limit: usize) -> Vec<ChangeHash> {
+    /// Applies what has arrived, together, up to about `limit` changes.
+    pub(super) fn apply(&mut self, limit: usize) {
         let mut changes = Vec::new();
         while let Some(next) = self.arrived.front() {
             if !changes.is_empty() && changes.len() + next.changes.len() > limit {
                 break;
             }
             let Some(next) = self.arrived.pop_front() else { break };
+            self.untold = true;
             self.arrived_changes -= next.changes.len();
             self.arrived_bytes -= next.bytes;
+            if self.unechoed > 0 {
+                self.remember(&next.changes);
+            }
             self.unechoed = self.unechoed.saturating_sub(next.own);
             if next.whole {
                 self.position = self.position.max(next.position);
@@ -195,18 +209,26 @@ impl State {
             changes.extend(next.changes);
         }
         if changes.is_empty() {
-            return Vec::new();
+            return;
         }
-        if let Some((backlog, hashes)) = &mut self.held {
-            for change in changes {
-                if !self.replica.contains(&change.hash()) {
-                    hashes.insert(change.hash());
-                    backlog.push(change);
+        match &mut self.held {
+            None => self.take(changes),
+            Some((backlog, hashes)) => {
+                for change in changes {
+                    if !self.replica.contains(&change.hash()) {
+                        hashes.insert(change.hash());
+                        backlog.push(change);
+                    }
                 }
             }
-            return Vec::new();
         }
-        self.take(changes)
+    }
+
+    /// Remembers changes that are to be searched for overlaps; ours that have not come back stand after them.
+    fn remember(&mut self, changes: &[Change]) {
+        let room = OVERLAPS_OF.saturating_sub(self.unsearched.len());
+        self.unsearched.extend(changes.iter().take(room).map(Change::hash));
+        self.counters.overlaps_unsearched += changes.len().saturating_sub(room) as u64;
     }
 
     /// Applies everything that has arrived.
@@ -232,7 +254,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, changes: Vec<Change>) -> Vec<ChangeHash> {
+    fn take(&mut self, changes: Vec<Change>) {
         let given = changes.len() as u64;
         let begun = Instant::now();
         let outcome = if self.patch_watchers > 0 {
@@ -252,21 +274,17 @@ impl State {
                     tracing::warn!(%hash, %refusal, "a change does not belong to the document");
                 }
                 self.counters.refused += refused.len() as u64;
-                self.note(applied.clone(), patches);
-                applied
+                self.note(applied, patches);
             }
-            Err(ApplyError::Poisoned) => {
-                self.end = Some(End::Broken);
-                Vec::new()
-            }
+            Err(ApplyError::Poisoned) => self.end = Some(End::Broken),
             Err(error) => {
                 tracing::warn!(%error, "changes could not be kept; the history will be read again");
                 self.reread = true;
                 // What was applied before is not told.
                 self.recent.clear();
-                Vec::new()
             }
         }
+        self.untold = true;
     }
 
     /// Remembers a step for those who watch.
@@ -296,6 +314,7 @@ impl State {
         let (value, change) = self.replica.try_edit(at, time, message, edit)?;
         if let Some(change) = &change {
             self.note(vec![change.hash()], None);
+            self.untold = true;
         }
         Ok((value, change))
     }
@@ -307,21 +326,25 @@ impl State {
         self.outgoing.push_back(outgoing);
     }
 
-    /// Searches changes just applied for overlaps with our own ones that the log had not seen when they were appended:
-    /// ours come later in it.
-    pub(super) fn overlaps(&mut self, applied: &[ChangeHash]) -> Vec<Overlap> {
-        if self.unechoed == 0 || applied.is_empty() {
-            return Vec::new();
-        }
+    /// Waits no longer for entries of ours to come back: the log lost some.
+    pub(super) fn forget_own(&mut self) {
+        self.own.clear();
+        self.unechoed = self.outgoing.len();
+    }
+
+    /// Searches what was applied for overlaps with edits of ours that stand after it in the log. At most once in
+    /// [`OVERLAPS_EVERY`].
+    pub(super) fn overlaps(&mut self) -> Vec<Overlap> {
         let now = Instant::now();
-        if self.searched.is_some_and(|last| now - last < OVERLAPS_EVERY) {
-            self.counters.overlaps_unsearched += applied.len() as u64;
+        let recently = self.searched.is_some_and(|last| now - last < OVERLAPS_EVERY);
+        if self.unsearched.is_empty() || recently {
             return Vec::new();
         }
         self.searched = Some(now);
-        let newest = applied.get(applied.len().saturating_sub(OVERLAPS_OF)..).unwrap_or_default();
+        let mut changes = std::mem::take(&mut self.unsearched);
+        changes.retain(|hash| self.replica.contains(hash));
         let me = self.replica.actor();
-        let found = self.replica.overlaps(newest).unwrap_or_default();
+        let found = self.replica.overlaps(&changes).unwrap_or_default();
         let mine: Vec<_> = found
             .into_iter()
             .filter(|overlap| overlap.one.actor == *me || overlap.other.actor == *me)
