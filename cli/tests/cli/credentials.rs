@@ -28,7 +28,7 @@ async fn an_agent_appends_under_its_own_name_only_and_a_stranger_not_at_all() {
     }
     let mut again = Colony::new(&["agent", "key", "ada"]);
     again.command.current_dir(dir.path());
-    again.error(5);
+    again.error(1);
     Colony::new(&["agent", "key", "not a name"]).error(3);
 
     let blocks = [&ada, &admin].map(|key| key["permissions"].as_str().unwrap().to_owned());

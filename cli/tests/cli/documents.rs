@@ -88,7 +88,7 @@ async fn an_editor_keeps_what_others_write_meanwhile() {
     lab.one(&["doc", "new", "notes", "--text", "one two"]);
     let colony = env!("CARGO_BIN_EXE_colony");
     let script = format!(
-        "printf 'zero one two' | {colony} doc edit notes --agent bob && sed -i 's/two/three/' \"$1\"\n"
+        "printf 'zero one two' | {colony} doc edit notes --agent bob >&2 && sed -i 's/two/three/' \"$1\"\n"
     );
     let script = lab.write("editor.sh", script);
     lab.one(&["doc", "edit", "notes", "--editor", &format!("sh {script}")]);

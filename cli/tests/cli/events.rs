@@ -57,7 +57,7 @@ async fn what_is_published_is_in_the_log_and_tells_why() {
     let status = lab.one(&["status"]);
     assert_eq!((&status["entries"], &status["tail"]), (&4.into(), &4.into()));
     assert_eq!(status["entries_by_kind"]["mail"], 1);
-    assert!(status["acknowledgement"].as_str().unwrap().contains("disk"), "{status}");
+    assert!(status["acknowledgement"].as_str().unwrap().contains("survives"), "{status}");
     assert!(lab.one(&["status", "--quick"]).get("entries").is_none());
     assert!(lab.colony(&["status"]).text().contains("acknowledgement"));
 }

@@ -117,7 +117,7 @@ async fn data_that_is_not_what_it_should_be_changes_nothing() {
         (&["doc", "set", "notes", "/a", "{"], 3, "not JSON"),
         (&["doc", "set", "notes", "/a", "x", "--as", "counter"], 3, "whole number"),
         (&["doc", "set", "notes", "/a", "1", "--as", "add"], 5, "nothing stands"),
-        (&["doc", "set", "notes", "/a/b", "1"], 5, "nothing stands"),
+        (&["doc", "set", "notes", "/text/b/c", "1"], 3, "text"),
         (&["doc", "set", "notes", "/a", "--delete"], 5, "nothing stands"),
         (&["doc", "set", "notes", "", "1"], 3, "root"),
         (&["doc", "edit", "notes", "/none"], 5, "nothing stands"),
