@@ -1,7 +1,7 @@
 //! Entries as lines for people, and as JSON.
 
 use colony_core::cloudevents::entry_to_json;
-use colony_core::{Data, Entry, EntryKind};
+use colony_core::{Data, Entry, EntryKind, Timestamp};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ pub(crate) fn entry(output: &mut Output, entry: &Entry) -> Result<(), Failure> {
 pub(crate) fn entry_line(entry: &Entry) -> String {
     let (dim, name, strong) = (style::DIM, style::NAME, style::STRONG);
     let event = entry.event();
-    let time = event.time.as_ref().map_or(entry.recorded, |time| time.at).to_string();
+    let time = time(event.time.as_ref().map_or(entry.recorded, |time| time.at));
     let kind = match EntryKind::of(&entry.address) {
         EntryKind::Event => String::new(),
         kind => format!("{} ", kind.token()),
@@ -46,6 +46,12 @@ pub(crate) fn entry_line(entry: &Entry) -> String {
         line.push_str(&format!("  {dim}{data}{dim:#}"));
     }
     line
+}
+
+/// Returns a moment in whole milliseconds: finer is noise to people.
+pub(crate) fn time(time: Timestamp) -> String {
+    const MILLISECOND: i64 = 1_000_000;
+    Timestamp::from_nanos(time.as_nanos().div_euclid(MILLISECOND) * MILLISECOND).to_string()
 }
 
 /// Returns the beginning of what is said, safe for a terminal; `None` where nothing is.

@@ -124,7 +124,8 @@ async fn fold(bus: &Bus, position: Position, context: &Context) -> Result<Standi
 fn describe(output: &mut Output, standing: &Standing, most: usize) -> Result<(), Failure> {
     let Standing { space, position, statistics, entities, documents } = standing;
     let (strong, dim) = (style::STRONG, style::DIM);
-    let when = statistics.last.as_ref().map_or(String::new(), |m| format!(", {}", m.recorded));
+    let when =
+        statistics.last.as_ref().map_or(String::new(), |m| format!(", {}", show::time(m.recorded)));
     output.line(format!("{strong}{space} at {position}{strong:#}{when}"))?;
     output.line(format!(
         "{} entries, {} authors, {} bytes of data",

@@ -80,12 +80,12 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        if let Ok(cut) = point::parse(text) {
-            return Ok(Self(Moment::Cut(cut)));
-        }
+        // First, because a hash may consist of digits alone.
         match text.parse::<Heads>() {
             Ok(heads) if !heads.is_empty() => Ok(Self(Moment::Heads(heads))),
-            Ok(_) | Err(_) => Err(VersionError),
+            Ok(_) | Err(_) => {
+                point::parse(text).map(|cut| Self(Moment::Cut(cut))).map_err(|_| VersionError)
+            }
         }
     }
 }

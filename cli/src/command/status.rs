@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, style};
 use crate::progress;
+use crate::show;
 
 /// Shows the server, what an acknowledgement means there, and what the space holds.
 ///
@@ -126,7 +127,7 @@ fn describe(status: &Status<'_>) -> String {
         lines.push(format!("authors          {}", counted.authors.len()));
         lines.push(format!("documents        {}", counted.documents.len()));
         if let (Some(first), Some(last)) = (counted.first_recorded, counted.last_recorded) {
-            lines.push(format!("recorded         {first} to {last}"));
+            lines.push(format!("recorded         {} to {}", show::time(first), show::time(last)));
         }
     }
     lines.join("\n")

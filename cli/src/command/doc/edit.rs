@@ -28,13 +28,16 @@ pub(crate) struct Args {
     /// Makes the text equal to this file; `-` for stdin.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Opens this editor, whatever stdin is [default: $VISUAL, else $EDITOR, else vi].
+    #[arg(long, value_name = "COMMAND", conflicts_with = "file")]
+    editor: Option<OsString>,
     /// Position of the entry that is the reason.
     #[arg(long, value_name = "POSITION")]
     cause: Option<Position>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Args { name, path, file, cause } = args;
+    let Args { name, path, file, editor, cause } = args;
     let bus = context.bus().await?;
     exists(&bus, &name).await?;
     let options = options(&bus, cause).await?;
@@ -47,9 +50,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let content = std::fs::read_to_string(&file).map_err(Failure::file(&file, "read"))?;
             (content, options)
         }
-        None if !std::io::stdin().is_terminal() => (read_stdin()?, options),
+        None if editor.is_none() && !std::io::stdin().is_terminal() => (read_stdin()?, options),
         // What was edited is the version that the editor showed: what others wrote since is not undone.
-        None => (in_editor(&text).await?, EditOptions { at: Some(heads), ..options }),
+        None => (in_editor(&text, editor).await?, EditOptions { at: Some(heads), ..options }),
     };
     let edited = document.edit_with(options, |edit| edit.update_text(&path, &content)).await?;
     report(context, &name, edited).await
@@ -61,7 +64,7 @@ fn read_stdin() -> Result<String, Failure> {
     Ok(std::str::from_utf8(&bytes).map_err(InputError::Utf8)?.to_owned())
 }
 
-async fn in_editor(text: &str) -> Result<String, Failure> {
+async fn in_editor(text: &str, editor: Option<OsString>) -> Result<String, Failure> {
     // Ctrl-C is the editor's business; we stay, to remove the file.
     let _held = Interrupt::hold()?;
     let mut file = tempfile::Builder::new()
@@ -72,8 +75,9 @@ async fn in_editor(text: &str) -> Result<String, Failure> {
     let path = file.path().to_owned();
     let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
     written.map_err(Failure::file(&path, "written"))?;
-    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(std::env::var_os);
-    let editor = editor.filter(|e| !e.is_empty()).unwrap_or_else(|| OsString::from("vi"));
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let named = editor.or_else(|| ["VISUAL", "EDITOR"].into_iter().find_map(variable));
+    let editor = named.unwrap_or_else(|| OsString::from("vi"));
     // As git does: the variable may hold options.
     let mut command = tokio::process::Command::new("sh");
     command.arg("-c").arg("exec $COLONY_EDITOR \"$1\"").arg("sh").arg(&path);

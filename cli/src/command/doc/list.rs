@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
                     entries.to_string(),
                     bytes.to_string(),
                     author.to_string(),
-                    time.to_string(),
+                    show::time(time),
                     position.to_string(),
                 ]);
             }
