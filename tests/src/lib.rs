@@ -1,1 +1,3 @@
 //! Harness and suites that test Colony against real servers.
+
+pub mod harness;
