@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use colony_bus::presence::Status;
 use colony_bus::{Bus, BusOptions, Credentials, ServerOptions};
 use colony_core::signature::Signer;
 use colony_core::{AgentName, LaneName};
@@ -50,6 +51,14 @@ impl Context {
     /// Joins the space on a lane of its own, whatever `--instance` says: what others wrote is appended in their name.
     pub(crate) async fn importing_bus(&self) -> Result<Bus, Failure> {
         Ok(Bus::connect(self.bus_options(None)?).await?)
+    }
+
+    /// Tells the others what this process is doing, for as long as the bus lives. Nothing rests on it.
+    pub(crate) async fn announce(&self, bus: &Bus, working_on: Option<String>) {
+        let status = Status { state: "watching".to_owned(), working_on, ..Status::default() };
+        if let Err(error) = bus.presence().announce(status).await {
+            tracing::debug!(%error, "presence could not be told");
+        }
     }
 
     pub(crate) fn bus_options(&self, instance: Option<LaneName>) -> Result<BusOptions, Failure> {

@@ -1,6 +1,5 @@
 //! The command line: the options that every command has, and the commands.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -118,7 +117,7 @@ fn complain(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // The options could not be read, so this one is looked for by hand.
-    if std::env::args_os().any(|argument| argument == OsString::from("--json")) {
+    if std::env::args_os().any(|argument| argument == "--json") {
         let text = error.render().to_string();
         let message = text.trim().trim_start_matches("error: ");
         let line = json_error(Exit::Usage, message, &[], None, None);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use colony_bus::log::Description;
+use colony_bus::presence::Member;
 use colony_bus::{Bus, EntryError, Query};
 use colony_core::subject::Kind;
 use colony_core::{AgentName, DocumentName, EntryKind, Timestamp};
@@ -32,6 +33,7 @@ struct Status<'a> {
     #[serde(flatten)]
     log: &'a Description,
     tail: u64,
+    agents: Vec<Member>,
     #[serde(flatten)]
     counted: Option<Counted>,
 }
@@ -54,11 +56,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         true => None,
         false => Some(count(&bus, tail.get(), context).await?),
     };
+    let roster = bus.presence().roster().await;
     let status = Status {
         space: bus.space().as_str(),
         url: &context.global.server,
         log: bus.description(),
         tail: tail.get(),
+        agents: roster.members.into_iter().filter(|member| member.alive).collect(),
         counted,
     };
     let mut output = context.output();
@@ -97,7 +101,7 @@ async fn count(bus: &Bus, tail: u64, context: &Context) -> Result<Counted, Failu
 }
 
 fn describe(status: &Status<'_>) -> String {
-    let Status { space, url, log, tail, counted } = status;
+    let Status { space, url, log, tail, agents, counted } = status;
     let Description {
         identity: _,
         server,
@@ -129,6 +133,11 @@ fn describe(status: &Status<'_>) -> String {
         if let (Some(first), Some(last)) = (counted.first_recorded, counted.last_recorded) {
             lines.push(format!("recorded         {} to {}", show::time(first), show::time(last)));
         }
+    }
+    for Member { agent, instance, status, .. } in agents {
+        let doing = status.working_on.as_deref().map_or(String::new(), |on| format!(" {on}"));
+        let line = format!("present          {agent}/{instance} {}{doing}", status.state);
+        lines.push(show::shorten(&line));
     }
     lines.join("\n")
 }

@@ -31,6 +31,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         bus = context.bus() => bus?,
         () = interrupt.asked() => return Ok(()),
     };
+    context.announce(&bus, None).await;
     let mut output = context.output();
     let after = match from {
         Start::Beginning => Cut::Position(Position::ZERO),
@@ -62,5 +63,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             output.flush()?;
         }
     }
+    // Whoever is not told notices after a while.
+    let _ = bus.presence().leave().await;
     output.flush()
 }

@@ -139,6 +139,15 @@ pub(crate) struct BlameArgs {
     source: SourceArgs,
 }
 
+/// Who wrote one piece.
+struct Row {
+    path: Path,
+    /// First position and length, of a piece of a text.
+    span: Option<(usize, usize)>,
+    what: String,
+    origin: Origin,
+}
+
 pub(super) async fn blame(args: BlameArgs, context: &Context) -> Result<(), Failure> {
     let BlameArgs { name, path, at, source } = args;
     let bus = context.reading_bus(&source).await?;
@@ -147,23 +156,24 @@ pub(super) async fn blame(args: BlameArgs, context: &Context) -> Result<(), Fail
     let Some(value) = view.value(&path).map_err(Failure::View)? else {
         return Err(NotFound::Place { path: path.to_string(), document: name.to_string() }.into());
     };
-    let mut rows: Vec<(Path, Option<(usize, usize)>, String, Origin)> = Vec::new();
+    let mut rows = Vec::new();
     if value.kind() == Kind::Text {
         let text: Vec<char> = view.text(&path).map_err(Failure::View)?.chars().collect();
         for span in view.blame_text(&path).map_err(Failure::View)? {
             let written = text.iter().skip(span.start).take(span.len).collect();
-            rows.push((path.clone(), Some((span.start, span.len)), written, span.origin));
+            let (path, span, origin) = (path.clone(), Some((span.start, span.len)), span.origin);
+            rows.push(Row { path, span, what: written, origin });
         }
     } else {
         for field in view.blame_field(&path).map_err(Failure::View)? {
             let value = view.value(&field.path).map_err(Failure::View)?;
             let value = value.map_or(String::new(), |value| value.to_json().to_string());
-            rows.push((field.path, None, value, field.origin));
+            rows.push(Row { path: field.path, span: None, what: value, origin: field.origin });
         }
     }
     let mut output = context.output();
     let mut table = show::table(&["PLACE", "BY", "TIME", "CHANGE", "WHAT"]);
-    for (path, span, what, origin) in rows {
+    for Row { path, span, what, origin } in rows {
         match output.format() {
             Format::Json => output.json(&json!({
                 "document": name,

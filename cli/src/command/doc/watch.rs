@@ -33,6 +33,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     exists(&bus, &name).await?;
     let document = bus.document(&name).await?;
+    context.announce(&bus, Some(name.to_string())).await;
     let mut updates = document.watch();
     let mut output = context.output();
     let mut left = limit.unwrap_or(u64::MAX);
@@ -50,6 +51,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         output.flush()?;
         left -= 1;
     }
+    // Whoever is not told notices after a while.
+    let _ = bus.presence().leave().await;
     output.flush()
 }
 
