@@ -38,6 +38,7 @@ fn subject(kind: Kind) -> Tested<Subject> {
     Ok(Subject { space: name("lab")?, address: Address::Lane { lane, kind } })
 }
 
+#[expect(clippy::disallowed_methods, reason = "a new golden file is written on request")]
 fn check(file: &str, kind: Kind, envelope: Envelope, signer: Option<&Signer>) -> Tested {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let place = subject(kind)?;

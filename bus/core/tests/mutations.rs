@@ -60,6 +60,7 @@ impl Random {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test is told its seed from outside")]
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
