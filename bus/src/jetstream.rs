@@ -36,6 +36,8 @@ pub struct JetStreamLog {
 struct Shared {
     description: Description,
     stream: String,
+    /// The filter of everything in the space.
+    subjects: String,
     writing: Connection,
     reading: Connection,
     appender: Appender,
@@ -61,6 +63,7 @@ impl JetStreamLog {
             shared: Arc::new(Shared {
                 description: opened.description,
                 stream: opened.stream,
+                subjects: colony_core::subject::space_filter(space),
                 writing,
                 reading,
                 appender,

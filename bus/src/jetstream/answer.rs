@@ -51,8 +51,11 @@ pub(super) mod code {
     pub(in crate::jetstream) const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10164;
     pub(in crate::jetstream) const STREAM_NOT_FOUND: u64 = 10059;
     pub(in crate::jetstream) const STREAM_NAME_IN_USE: u64 = 10058;
+    pub(in crate::jetstream) const TOO_MANY_CONSUMERS: u64 = 10026;
     pub(in crate::jetstream) const NO_MESSAGE: u64 = 10037;
     pub(in crate::jetstream) const MESSAGE_TOO_LARGE: u64 = 10054;
+    /// The status of all errors that pass by themselves: no leader yet, starting up.
+    pub(in crate::jetstream) const UNAVAILABLE: u64 = 503;
     /// Insufficient resources, storage exceeded, store failed (a full disk among them).
     pub(in crate::jetstream) const FULL: [u64; 5] = [10023, 10028, 10047, 10077, 10122];
 }
@@ -65,6 +68,7 @@ impl ApiError {
             code if code::FULL.contains(&code) => {
                 AppendError::Full { description: self.description }
             }
+            _ if self.code == code::UNAVAILABLE => AppendError::Unavailable,
             code => AppendError::Refused { code, description: self.description },
         }
     }
@@ -83,6 +87,9 @@ impl RequestError {
             Self::Denied { subject } => ReadError::Denied { subject },
             Self::TooLarge | Self::Malformed => ReadError::Malformed { what: "an API answer" },
             Self::Closed => ReadError::Closed,
+            Self::Api(error) if error.code == code::UNAVAILABLE => {
+                ReadError::Unanswered { waited_ms: 0 }
+            }
             Self::Api(error) => {
                 ReadError::Refused { code: error.err_code, description: error.description }
             }
@@ -99,6 +106,7 @@ impl RequestError {
                 code: 0,
                 description: "the answer makes no sense".to_owned(),
             },
+            Self::Api(error) if error.code == code::UNAVAILABLE => ConnectError::Unanswered { url },
             Self::Api(error) => {
                 let code = if error.err_code == 0 { error.code } else { error.err_code };
                 ConnectError::Refused { code, description: error.description }

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use colony_core::Position;
@@ -28,6 +29,8 @@ use crate::log::{AppendError, Condition, EventLog as _, NewRecord, Ticket, Unit,
 
 /// Most records in flight on one connection; more wait.
 const WINDOW_RECORDS: usize = 4_096;
+/// How long a unit whose connection broke may wait for the next one.
+const RECONNECTION: Duration = Duration::from_secs(60);
 
 /// Sends units and routes the server's answers back to them.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub(super) struct Flight {
     pub(super) answers: mpsc::Receiver<async_nats::Message>,
     /// Everything acknowledged before this unit was sent stands at or before this position.
     pub(super) floor: Position,
+    /// How often the connection had broken when this unit was sent.
+    breaks: u64,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -112,8 +117,10 @@ impl Appender {
 pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, AppendError> {
     let description = &log.shared.description;
     let max = description.max_record_bytes;
+    // A condition travels in the headers, beside the payload.
+    let asked = unit.conditions.iter().map(|condition| condition.scope.as_str().len()).max();
     for record in &unit.records {
-        let actual = record.subject.len() + record.payload.len();
+        let actual = record.subject.len() + record.payload.len() + asked.unwrap_or(0);
         if actual > max {
             return Err(AppendError::TooLarge { actual, max });
         }
@@ -126,6 +133,10 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
         return Err(AppendError::TooMany { actual: total, max: description.max_atomic_records });
     }
     let flight = take_off(&log, total).await?;
+    if !log.shared.writing.is_up() {
+        // The client would keep it and send it when nobody waits for it any more.
+        return Err(AppendError::Unavailable);
+    }
     let publish_failed = |_| AppendError::Closed;
     let mut records = unit.records.into_iter();
     match (total, records.next()) {
@@ -176,7 +187,8 @@ async fn take_off(log: &JetStreamLog, records: usize) -> Result<Flight, AppendEr
     let (route, answers) = mpsc::channel(records + 4);
     lock(&appender.pending).insert(id, route);
     let floor = Position::new(appender.acknowledged.load(Ordering::Relaxed));
-    Ok(Flight { log: log.clone(), id, answers, floor, _permit: permit })
+    let breaks = log.shared.writing.breaks();
+    Ok(Flight { log: log.clone(), id, answers, floor, breaks, _permit: permit })
 }
 
 /// Writes a condition as headers. The filter string is the one that every writer of the lane sends.
@@ -208,19 +220,13 @@ impl Silence {
 }
 
 impl Flight {
-    /// Waits for the next answer; `subject` is one that the unit publishes under.
-    pub(super) async fn answer(&mut self, subject: &str) -> Result<bytes::Bytes, Silence> {
+    /// Waits for the next answer to a unit that publishes under these subjects.
+    pub(super) async fn answer(&mut self, subjects: &[String]) -> Result<bytes::Bytes, Silence> {
         let writing = &self.log.shared.writing;
         let message = tokio::select! {
             biased;
             message = self.answers.recv() => message,
-            () = tokio::time::sleep(writing.acknowledgement_timeout) => {
-                return Err(Silence::TimedOut);
-            }
-            () = writing.disconnected() => return Err(Silence::Disconnected),
-            denied = writing.denied(|denied| denied == subject) => {
-                return Err(Silence::Denied(denied));
-            }
+            silence = silence(writing, self.breaks, subjects) => return Err(silence),
         };
         match message {
             Some(message) if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) => {
@@ -252,12 +258,36 @@ impl Flight {
     }
 }
 
+/// Resolves when no answer can be expected any more.
+async fn silence(writing: &Connection, breaks: u64, subjects: &[String]) -> Silence {
+    tokio::select! {
+        () = tokio::time::sleep(writing.acknowledgement_timeout) => return Silence::TimedOut,
+        denied = writing.denied(|denied| subjects.iter().any(|subject| subject == denied)) => {
+            return Silence::Denied(denied);
+        }
+        () = writing.broken_since(breaks) => {}
+    }
+    // The client sends what it still held once it is connected again, and its answer may come. A message that no stream
+    // takes goes the same way behind it: when that is answered, all before it has been dealt with.
+    if tokio::time::timeout(RECONNECTION, writing.connected()).await.is_err() {
+        return Silence::Disconnected;
+    }
+    if let Some(subject) = subjects.first() {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Stream", "-");
+        let last = async_nats::Request::new().headers(headers);
+        let answer = writing.request(subject, last, writing.acknowledgement_timeout).await;
+        tracing::debug!(answered = answer.is_ok(), "the connection is back");
+    }
+    Silence::Disconnected
+}
+
 async fn one(
     mut flight: Flight,
     subject: String,
     condition: Option<Condition>,
 ) -> Result<Vec<Position>, AppendError> {
-    let answer = match flight.answer(&subject).await {
+    let answer = match flight.answer(&[subject]).await {
         Ok(answer) => answer,
         Err(silence) => return Err(silence.into_error(&flight)),
     };

@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use colony_core::Position;
 
 use super::answer::{Answer, ApiError, BatchAnswer, PubAck};
-use super::append::{Flight, ask, ticket};
+use super::append::{Flight, Silence, ask, ticket};
 use super::read;
 use crate::log::{AppendError, Condition, NewRecord, Scope, Ticket};
 
@@ -23,7 +23,7 @@ pub(super) async fn atomic(
     let batch: String =
         reply.chars().rev().take(64).collect::<Vec<_>>().into_iter().rev().collect();
     let total = records.len();
-    let first = records.first().map(|record| record.subject.clone()).unwrap_or_default();
+    let subjects = subjects(&records);
     let kept = conditions.clone();
     for (index, NewRecord { subject, payload }) in records.into_iter().enumerate() {
         let mut headers = HeaderMap::new();
@@ -45,16 +45,16 @@ pub(super) async fn atomic(
         };
         sent.map_err(|_| AppendError::Closed)?;
     }
-    Ok(ticket(committed(flight, first, total, kept)))
+    Ok(ticket(committed(flight, subjects, total, kept)))
 }
 
 async fn committed(
     mut flight: Flight,
-    subject: String,
+    subjects: Vec<String>,
     total: usize,
     conditions: Vec<Condition>,
 ) -> Result<Vec<Position>, AppendError> {
-    let answer = match flight.answer(&subject).await {
+    let answer = match flight.answer(&subjects).await {
         Ok(answer) => answer,
         Err(silence) => return Err(silence.into_error(&flight)),
     };
@@ -103,13 +103,19 @@ async fn streamed(
 ) -> Result<Vec<Position>, AppendError> {
     let total = records.len();
     let max = flight.log.shared.description.max_record_bytes;
-    let subject = records.first().map(|record| record.subject.clone()).unwrap_or_default();
+    let subjects = subjects(&records);
     let interrupted =
         |applied, source| AppendError::Interrupted { applied, total, source: Box::new(source) };
     let mut refusal: Option<ApiError> = None;
+    let mut denied: Option<String> = None;
     loop {
-        let answer = match flight.answer(&subject).await {
+        let answer = match flight.answer(&subjects).await {
             Ok(answer) => answer,
+            // The records before it are on their way: only the batch's end tells which are stored.
+            Err(Silence::Denied(subject)) if denied.is_none() => {
+                denied = Some(subject);
+                continue;
+            }
             Err(silence) => return Err(interrupted(0, silence.into_error(&flight))),
         };
         match serde_json::from_slice::<BatchAnswer>(&answer) {
@@ -122,10 +128,12 @@ async fn streamed(
                 let last = Position::new(ack.seq);
                 if stored != total as u64 {
                     let applied = usize::try_from(stored).unwrap_or(usize::MAX);
-                    let source = refusal
-                        .map_or(AppendError::Unanswered { waited_ms: 0 }, |error| {
-                            error.into_append(0, max)
-                        });
+                    // Ended for a record that did not arrive: those after it are not stored, and not on their way.
+                    let source = match (denied, refusal) {
+                        (Some(subject), _) => AppendError::Denied { subject },
+                        (None, Some(error)) => error.into_append(0, max),
+                        (None, None) => AppendError::Unavailable,
+                    };
                     return Err(interrupted(applied, source));
                 }
                 let floor = flight.floor;
@@ -138,11 +146,26 @@ async fn streamed(
                     .map_err(|_| interrupted(total, AppendError::Unanswered { waited_ms: 0 }));
             }
             Ok(BatchAnswer::Final(Answer::Error { error })) => {
-                return Err(interrupted(0, error.into_append(0, max)));
+                let source = denied.map_or_else(
+                    || error.into_append(0, max),
+                    |subject| AppendError::Denied { subject },
+                );
+                return Err(interrupted(0, source));
             }
             Err(_) => return Err(interrupted(0, AppendError::Unanswered { waited_ms: 0 })),
         }
     }
+}
+
+/// Returns the subjects of records, most of them once.
+fn subjects(records: &[NewRecord]) -> Vec<String> {
+    let mut subjects: Vec<String> = Vec::new();
+    for record in records {
+        if subjects.last() != Some(&record.subject) {
+            subjects.push(record.subject.clone());
+        }
+    }
+    subjects
 }
 
 /// Returns the positions of contiguous records.

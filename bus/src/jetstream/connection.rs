@@ -8,13 +8,16 @@ use async_nats::{ConnectErrorKind, ConnectOptions, Event, RequestErrorKind, Serv
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::answer::{Answer, ApiError};
+use super::answer::{Answer, ApiError, code};
 use super::options::{Credentials, ServerOptions};
 use crate::log::ConnectError;
 
 /// Denials kept to explain requests that got no answer.
 const DENIALS: usize = 64;
+/// Pause between two attempts while there is no leader.
+const ELECTION_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -23,7 +26,14 @@ pub(super) struct Connection {
     pub(super) request_timeout: Duration,
     pub(super) acknowledgement_timeout: Duration,
     state: Arc<State>,
-    connected: watch::Receiver<bool>,
+    link: watch::Receiver<Link>,
+}
+
+/// Whether the connection is up, and how often it broke.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    up: bool,
+    breaks: u64,
 }
 
 #[derive(Debug, Default)]
@@ -44,9 +54,24 @@ pub(super) enum RequestError {
     Api(ApiError),
 }
 
+impl RequestError {
+    /// Tells whether it is over once a leader is elected.
+    fn passes(&self) -> bool {
+        match self {
+            Self::NobodyThere => true,
+            Self::Api(error) => error.code == code::UNAVAILABLE,
+            Self::Unanswered { .. }
+            | Self::Denied { .. }
+            | Self::TooLarge
+            | Self::Closed
+            | Self::Malformed => false,
+        }
+    }
+}
+
 impl Connection {
     pub(super) async fn open(options: &ServerOptions, purpose: &str) -> Result<Self, ConnectError> {
-        let (connected_now, connected) = watch::channel(true);
+        let (link_now, link) = watch::channel(Link { up: true, breaks: 0 });
         let state = Arc::new(State::default());
         let events = Arc::clone(&state);
         let mut nats = ConnectOptions::new()
@@ -63,8 +88,10 @@ impl Connection {
             })
             .event_callback(move |event| {
                 match &event {
-                    Event::Connected => drop(connected_now.send(true)),
-                    Event::Disconnected | Event::Closed => drop(connected_now.send(false)),
+                    Event::Connected => link_now.send_modify(|link| link.up = true),
+                    Event::Disconnected | Event::Closed => link_now.send_modify(|link| {
+                        *link = Link { up: false, breaks: link.breaks + 1 };
+                    }),
                     Event::ServerError(ServerError::Other(text)) => events.note(text),
                     Event::ServerError(_)
                     | Event::ClientError(_)
@@ -107,21 +134,31 @@ impl Connection {
             request_timeout: options.request_timeout,
             acknowledgement_timeout: options.acknowledgement_timeout,
             state,
-            connected,
+            link,
         })
     }
 
     /// Resolves when the connection is up.
     pub(super) async fn connected(&self) {
-        let mut connected = self.connected.clone();
+        let mut link = self.link.clone();
         // The sender lives as long as the client, which lives as long as we do.
-        let _ = connected.wait_for(|up| *up).await;
+        let _ = link.wait_for(|link| link.up).await;
     }
 
-    /// Resolves when the connection is down.
-    pub(super) async fn disconnected(&self) {
-        let mut connected = self.connected.clone();
-        let _ = connected.wait_for(|up| !*up).await;
+    /// Returns whether the connection is up.
+    pub(super) fn is_up(&self) -> bool {
+        self.link.borrow().up
+    }
+
+    /// Returns how often the connection broke.
+    pub(super) fn breaks(&self) -> u64 {
+        self.link.borrow().breaks
+    }
+
+    /// Resolves when the connection has broken once more, though it may be up again.
+    pub(super) async fn broken_since(&self, breaks: u64) {
+        let mut link = self.link.clone();
+        let _ = link.wait_for(|link| link.breaks > breaks).await;
     }
 
     /// Resolves with the subject once the server denies publishing under one that `relevant` picks.
@@ -158,6 +195,23 @@ impl Connection {
                 RequestErrorKind::InvalidSubject => RequestError::Malformed,
                 RequestErrorKind::Other => RequestError::Closed,
             }),
+        }
+    }
+
+    /// Asks JetStream's API something that changes nothing, again while there is no leader to answer.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, RequestError> {
+        let deadline = Instant::now() + self.request_timeout;
+        loop {
+            match self.api(subject, body).await {
+                Err(error) if error.passes() && Instant::now() < deadline => {
+                    tokio::time::sleep(ELECTION_PAUSE).await;
+                }
+                result => return result,
+            }
         }
     }
 

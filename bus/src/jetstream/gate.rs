@@ -1,9 +1,12 @@
 //! The start-up gate: is the server new enough, and did the stream come back as asked?
 
+use std::time::Duration;
+
 use colony_core::SpaceName;
 use colony_core::subject::space_filter;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::answer::code;
 use super::connection::{Connection, RequestError};
@@ -19,6 +22,10 @@ const OLDEST_SERVER: &str = "2.12.0";
 const FAST_LEVEL: u32 = 4;
 /// The server's own bound on an atomic batch.
 const MAX_ATOMIC_RECORDS: usize = 1_000;
+/// How long servers may be without a leader before opening a space fails.
+const ELECTION: Duration = Duration::from_secs(10);
+/// Pause between two attempts meanwhile.
+const ELECTION_PAUSE: Duration = Duration::from_millis(100);
 /// Kept free in each message for headers.
 const HEADER_BYTES: usize = 512;
 
@@ -55,6 +62,39 @@ pub(super) fn stream_name(space: &SpaceName) -> String {
 }
 
 pub(super) async fn open(
+    connection: &Connection,
+    space: &SpaceName,
+    options: &ServerOptions,
+) -> Result<Opened, ConnectError> {
+    let deadline = Instant::now() + ELECTION;
+    loop {
+        match open_now(connection, space, options).await {
+            Err(error) if Instant::now() < deadline && passes(connection, &error) => {
+                tracing::debug!(%error, "the servers have no leader yet");
+                tokio::time::sleep(ELECTION_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Tells whether an error passes by itself when the servers have elected their leaders.
+fn passes(connection: &Connection, error: &ConnectError) -> bool {
+    match error {
+        ConnectError::Unanswered { .. } => true,
+        // A server that has JetStream does not answer for it while a leader is missing.
+        ConnectError::NoJetStream { .. } => connection.client.server_info().jetstream,
+        ConnectError::Unreachable { .. }
+        | ConnectError::Credentials { .. }
+        | ConnectError::Key { .. }
+        | ConnectError::TooOld { .. }
+        | ConnectError::Configuration { .. }
+        | ConnectError::NoSpace { .. }
+        | ConnectError::Refused { .. } => false,
+    }
+}
+
+async fn open_now(
     connection: &Connection,
     space: &SpaceName,
     options: &ServerOptions,

@@ -12,16 +12,23 @@ use colony_core::{Position, Timestamp};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::answer::code;
 use super::connection::RequestError;
 use super::{JetStreamLog, Shared};
-use crate::log::{
-    EventLog as _, Followed, Following, NewRecord, Range, ReadError, Record, Records,
-};
+use crate::log::{Followed, Following, NewRecord, Range, ReadError, Record, Records};
 
-/// How long a reader waits for a record it was told is pending before it looks again.
+/// How long a reader waits for a record before it asks the log whether there is one.
 const STALL: Duration = Duration::from_secs(2);
+/// How long a reader waits for a record that the log has before it takes its consumer for gone.
+const OVERDUE: Duration = Duration::from_secs(1);
+/// How long the log may end before what was read of it: a new leader may still be catching up with itself.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+/// The status of errors that pass by themselves, as the client has it.
+const UNAVAILABLE: usize = 503;
+/// Pause between two attempts to reach a log that is away.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A consumer that the client recreates by itself, and we recreate when it gives up.
 struct Source {
@@ -29,12 +36,11 @@ struct Source {
     subjects: Vec<String>,
     last: Position,
     messages: Option<pull::Ordered>,
-    pending: u64,
 }
 
 impl Source {
     fn new(log: JetStreamLog, after: Position, subjects: Vec<String>) -> Self {
-        Self { log, subjects, last: after, messages: None, pending: 0 }
+        Self { log, subjects, last: after, messages: None }
     }
 
     async fn open(&mut self) -> Result<(), ReadError> {
@@ -65,17 +71,31 @@ impl Source {
         let consumer = consumer.map_err(|error| {
             use async_nats::jetstream::stream::ConsumerErrorKind;
             match error.kind() {
-                ConsumerErrorKind::JetStream(error) => ReadError::Refused {
-                    code: error.error_code().0,
-                    description: error.to_string(),
-                },
+                ConsumerErrorKind::JetStream(error) if error.code() != UNAVAILABLE => {
+                    ReadError::Refused {
+                        code: error.error_code().0,
+                        description: error.to_string(),
+                    }
+                }
                 _ => unanswered(),
             }
         })?;
-        self.pending = consumer.cached_info().num_pending;
         let messages = consumer.messages().await.map_err(|_| unanswered())?;
         self.messages = Some(messages);
         Ok(())
+    }
+
+    /// Opens the consumer, also while servers are electing a leader.
+    async fn open_patiently(&mut self) -> Result<(), ReadError> {
+        let deadline = Instant::now() + CATCHING_UP;
+        loop {
+            match self.open().await {
+                Err(error) if passes(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Returns the next record; `None` if the consumer broke and has to be opened again.
@@ -83,7 +103,7 @@ impl Source {
         let messages = self.messages.as_mut()?;
         match messages.next().await {
             Some(Ok(message)) => {
-                let Some(record) = record(message, &mut self.pending) else {
+                let Some(record) = record(message) else {
                     self.messages = None;
                     return None;
                 };
@@ -109,21 +129,53 @@ impl Source {
 
     /// Opens the consumer again after it broke, and checks that the log did not lose what was read.
     async fn reopen(&mut self) -> Result<(), ReadError> {
-        let connection = &self.log.shared.reading;
-        connection.connected().await;
-        let tail = tail(&self.log.shared).await?;
-        if tail < self.last {
-            return Err(ReadError::Lost { seen: self.last, tail });
+        let shared = &self.log.shared;
+        shared.reading.connected().await;
+        let deadline = Instant::now() + CATCHING_UP;
+        loop {
+            let tail = tail(shared).await?;
+            if tail >= self.last {
+                return self.open().await;
+            }
+            if Instant::now() >= deadline {
+                return Err(ReadError::Lost { seen: self.last, tail });
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        self.open().await
+    }
+
+    /// Waits for the next record and opens the consumer again where that is needed.
+    ///
+    /// Returns `None` when nothing comes and the log has nothing either.
+    async fn advance(&mut self) -> Result<Option<Record>, ReadError> {
+        let mut limit = STALL;
+        loop {
+            if self.messages.is_none() {
+                self.reopen().await?;
+            }
+            // A timer for every record would cost as much as the record.
+            let ready = self.next().now_or_never();
+            let next = match ready {
+                Some(next) => Ok(next),
+                None => tokio::time::timeout(limit, self.next()).await,
+            };
+            match next {
+                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(None) => {}
+                Err(_) if limit == OVERDUE => self.messages = None,
+                Err(_) => match newest(&self.log.shared, &self.subjects).await? {
+                    newest if newest <= self.last => return Ok(None),
+                    _ => limit = OVERDUE,
+                },
+            }
+        }
     }
 }
 
-fn record(message: jetstream::Message, pending: &mut u64) -> Option<Record> {
+fn record(message: jetstream::Message) -> Option<Record> {
     let info = message.info().ok()?;
     let position = Position::new(info.stream_sequence);
     let nanos = i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(i64::MAX);
-    *pending = info.pending;
     let message = message.message;
     let redirected =
         message.headers.as_ref().is_some_and(|headers| headers.get(REDIRECTED).is_some());
@@ -142,40 +194,50 @@ fn record(message: jetstream::Message, pending: &mut u64) -> Option<Record> {
 /// unreadable to everybody in the same way.
 const REDIRECTED: &str = "Nats-Sequence";
 
+/// Returns where the last record of some subjects stands, asking the stream's leader.
+///
+/// A consumer cannot tell: on three servers it runs on one that may be behind the leader, and knows of nothing
+/// pending that has not arrived there.
+async fn newest(shared: &Shared, subjects: &[String]) -> Result<Position, ReadError> {
+    let whole = [shared.subjects.clone()];
+    let subjects = if subjects.is_empty() { &whole[..] } else { subjects };
+    let asked = subjects.iter().map(|subject| get(shared, json!({ "last_by_subj": subject })));
+    let found = futures_util::future::try_join_all(asked).await?;
+    let positions = found.into_iter().flatten().map(|record| record.position);
+    Ok(positions.max().unwrap_or(Position::ZERO))
+}
+
 pub(super) async fn read(log: JetStreamLog, range: Range) -> Result<Records, ReadError> {
     let Range { after, until, subjects } = range;
-    let until = until.min(tail(&log.shared).await?);
     if after >= until {
         return Ok(stream::empty().boxed());
     }
-    let mut source = Source::new(log, after, subjects);
-    source.open().await?;
-    let state = Some((source, true));
-    let records = stream::unfold(state, move |state| async move {
-        let (mut source, mut fresh) = state?;
-        loop {
-            // Just opened, `pending` counts everything that matches after `last`.
-            if fresh && source.pending == 0 || source.last >= until {
-                return None;
-            }
-            // A timer for every record would cost as much as the record.
-            let ready = source.next().now_or_never();
-            let next = match ready {
-                Some(next) => Ok(next),
-                None => tokio::time::timeout(STALL, source.next()).await,
-            };
-            match next {
-                Ok(Some(record)) if record.position > until => return None,
-                Ok(Some(record)) => {
-                    fresh = source.pending == 0;
-                    return Some((Ok(record), Some((source, fresh))));
+    let goal = newest(&log.shared, &subjects).await?.min(until);
+    read_to(Source::new(log, after, subjects), goal).await
+}
+
+/// Reads until a position at or after which there is a record of the source, or the source has no more.
+async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadError> {
+    if source.last >= goal {
+        return Ok(stream::empty().boxed());
+    }
+    source.open_patiently().await?;
+    let records = stream::unfold(Some((source, goal)), move |state| async move {
+        let (mut source, mut goal) = state?;
+        let deadline = Instant::now() + CATCHING_UP;
+        while source.last < goal {
+            match source.advance().await {
+                Ok(Some(record)) if record.position > goal => return None,
+                Ok(Some(record)) => return Some((Ok(record), Some((source, goal)))),
+                // The last records of the range were removed meanwhile.
+                Ok(None) => goal = source.last,
+                Err(error) if passes(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
                 }
-                Ok(None) | Err(_) => match source.reopen().await {
-                    Ok(()) => fresh = true,
-                    Err(error) => return Some((Err(error), None)),
-                },
+                Err(error) => return Some((Err(error), None)),
             }
         }
+        None
     });
     Ok(records.boxed())
 }
@@ -185,46 +247,51 @@ pub(super) async fn follow(
     after: Position,
     subjects: Vec<String>,
 ) -> Result<Following, ReadError> {
+    // Where catching up ends; `None` once it has.
+    let mut goal = Some(newest(&log.shared, &subjects).await?);
     let mut source = Source::new(log, after, subjects);
-    source.open().await?;
-    let mut first = VecDeque::new();
-    if source.pending == 0 {
-        first.push_back(Followed::CaughtUp);
-    }
-    let caught_up = source.pending == 0;
-    let following = stream::unfold(Some((source, first, caught_up)), |state| async move {
-        let (mut source, mut queue, mut caught_up) = state?;
+    source.open_patiently().await?;
+    let mut queue = VecDeque::new();
+    queue.extend(caught_up(&mut goal, after));
+    let following = stream::unfold(Some((source, queue, goal)), |state| async move {
+        let (mut source, mut queue, mut goal) = state?;
         loop {
             if let Some(item) = queue.pop_front() {
-                return Some((Ok(item), Some((source, queue, caught_up))));
+                return Some((Ok(item), Some((source, queue, goal))));
             }
-            match source.next().await {
-                Some(record) => {
+            match source.advance().await {
+                Ok(Some(record)) => {
+                    let position = record.position;
+                    // The last records of catching up may have been removed meanwhile.
+                    if goal.is_some_and(|goal| position > goal) {
+                        queue.extend(caught_up(&mut goal, position));
+                    }
                     queue.push_back(Followed::Record(record));
-                    if source.pending == 0 && !caught_up {
-                        caught_up = true;
-                        queue.push_back(Followed::CaughtUp);
-                    }
+                    queue.extend(caught_up(&mut goal, position));
                 }
-                None => {
-                    match source.reopen().await {
-                        Ok(()) => {
-                            if source.pending == 0 && !caught_up {
-                                caught_up = true;
-                                queue.push_back(Followed::CaughtUp);
-                            }
-                        }
-                        // The server is away or has no leader yet: it is not over.
-                        Err(error) if error.is_retryable() => {
-                            tokio::time::sleep(Duration::from_millis(50)).await;
-                        }
-                        Err(error) => return Some((Err(error), None)),
-                    }
-                }
+                Ok(None) => queue.extend(caught_up(&mut goal, Position::MAX)),
+                // The server is away or has no leader yet: it is not over.
+                Err(error) if passes(&error) => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Some((Err(error), None)),
             }
         }
     });
     Ok(following.boxed())
+}
+
+/// Tells whether an error passes by itself.
+///
+/// A cluster that lost a node refuses consumers for a moment as if there were too many; a space has no such limit.
+fn passes(error: &ReadError) -> bool {
+    match error {
+        ReadError::Refused { code, .. } => *code == code::TOO_MANY_CONSUMERS,
+        error => error.is_retryable(),
+    }
+}
+
+/// Tells, once, that catching up has ended at a position.
+fn caught_up(goal: &mut Option<Position>, position: Position) -> Option<Followed> {
+    goal.take_if(|goal| *goal <= position).map(|_| Followed::CaughtUp)
 }
 
 #[derive(Deserialize)]
@@ -246,7 +313,7 @@ struct StoredMessage {
 /// Asks the stream's leader, so that every acknowledged append is reflected.
 pub(super) async fn get(shared: &Shared, request: Value) -> Result<Option<Record>, ReadError> {
     let subject = format!("$JS.API.STREAM.MSG.GET.{}", shared.stream);
-    let answer: GetAnswer = match shared.reading.api(&subject, &request).await {
+    let answer: GetAnswer = match shared.reading.ask(&subject, &request).await {
         Ok(answer) => answer,
         Err(RequestError::Api(error)) if error.err_code == code::NO_MESSAGE => return Ok(None),
         Err(error) => return Err(error.into_read()),
@@ -278,7 +345,7 @@ struct State {
 pub(super) async fn tail(shared: &Shared) -> Result<Position, ReadError> {
     let subject = format!("$JS.API.STREAM.INFO.{}", shared.stream);
     let info: StreamState =
-        shared.reading.api(&subject, &Value::Null).await.map_err(RequestError::into_read)?;
+        shared.reading.ask(&subject, &Value::Null).await.map_err(RequestError::into_read)?;
     Ok(Position::new(info.state.last_seq))
 }
 
@@ -347,8 +414,8 @@ pub(super) async fn locate(
         subjects.clear();
     }
     for after in [floor, Position::ZERO] {
-        let range = Range { after, until: last, subjects: subjects.clone() };
-        let mut found = log.read(range).await?;
+        let source = Source::new(log.clone(), after, subjects.clone());
+        let mut found = read_to(source, last).await?;
         let mut wanted = records.iter().peekable();
         let mut positions = Vec::with_capacity(records.len());
         while let (Some(record), Some(next)) = (found.next().await, wanted.peek().copied()) {

@@ -73,7 +73,9 @@ pub enum AppendError {
         description: String,
     },
     /// The space has no server that takes writes at present.
-    #[error("the space has no leader at present; nothing was stored: try again in a moment")]
+    #[error(
+        "the space cannot be reached or has no leader at present; nothing was stored: try again in a moment"
+    )]
     Unavailable,
     /// No answer came.
     #[error(
