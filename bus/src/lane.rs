@@ -7,6 +7,10 @@
 //! lost), the task waits until the log can be reached, reads the end of the lane, and knows from the hash chain which of its
 //! entries are there; the others are appended again, in order. Readers leave out an entry whose number came before
 //! ([`Verdict::Void`](colony_core::lane::Verdict::Void)), so that even a copy that was delayed in the network and arrives after all has no effect.
+//!
+//! When patience ends first, entries may still be on their way that nobody will send again. An entry that took the number of one of
+//! them would be void if that arrived before it. So a private lane is left behind then, and the writer goes on with a new one; on a contended lane
+//! the condition decides.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use colony_core::lane::LaneHead;
 use colony_core::position::Position;
 use colony_core::signature::{Signer, Verifier};
 use colony_core::subject::{Address, Kind, Lane, Subject, lane_filter, lanes_filter};
-use colony_core::{AgentName, Entry, SpaceName};
+use colony_core::{AgentName, Entry, LaneName, SpaceName};
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -197,6 +201,8 @@ impl LaneWriter {
             filter: lane_filter(&space, &lane),
             space,
             lane: lane.clone(),
+            opened: lane.name.clone(),
+            left_behind: 0,
             options,
             heads: BTreeMap::new(),
             last: Position::ZERO,
@@ -209,7 +215,7 @@ impl LaneWriter {
         Ok(Self { lane, queue, bytes: Arc::new(Semaphore::new(QUEUE_BYTES)) })
     }
 
-    /// Returns the lane.
+    /// Returns the lane that was opened. A private writer may have gone on with another since.
     pub fn lane(&self) -> &Lane {
         &self.lane
     }
@@ -240,6 +246,10 @@ struct Driver {
     log: Arc<dyn EventLog>,
     space: SpaceName,
     lane: Lane,
+    /// The lane's name when it was opened.
+    opened: LaneName,
+    /// How many lanes were left behind with entries of unknown outcome.
+    left_behind: u32,
     filter: String,
     options: LaneOptions,
     /// The ends of the lanes of this name, by author: one, or several of an import.
@@ -254,6 +264,8 @@ struct Driver {
 struct Group {
     requests: Vec<Request>,
     wholeness: Wholeness,
+    /// Whether an earlier attempt may still be on its way.
+    uncertain: bool,
 }
 
 impl Driver {
@@ -326,28 +338,52 @@ impl Driver {
             }
             let records = unit.len();
             let unit = Unit { records: unit, wholeness: group.wholeness, conditions };
-            let result = match self.log.append(unit).await {
-                Ok(ticket) => ticket.await,
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(positions) if positions.len() == records => {
+            let log = Arc::clone(&self.log);
+            let appended = async move { log.append(unit).await?.await };
+            let error = match tokio::time::timeout_at(deadline, appended).await {
+                Ok(Ok(positions)) if positions.len() == records => {
                     self.settle(group, &sealed, &positions);
                     return;
                 }
-                Ok(_) => {
+                Ok(Ok(_)) => {
                     tracing::error!(lane = %self.lane, "the log acknowledged another number of entries");
-                    self.heads = before;
+                    AppendError::Unanswered { waited_ms: 0 }
                 }
-                Err(error) => {
-                    self.heads = before;
-                    tracing::debug!(lane = %self.lane, %error, "append failed");
-                    match self.recover(group, &sealed, error, deadline).await {
-                        Some(rest) => group = rest,
-                        None => return,
-                    }
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    self.give_up(group);
+                    return;
                 }
+            };
+            self.heads = before;
+            tracing::debug!(lane = %self.lane, %error, "append failed");
+            match self.recover(group, &sealed, error, deadline).await {
+                Some(rest) => group = rest,
+                None => return,
             }
+        }
+    }
+
+    /// Answers a group of which it is not known in time what became of it.
+    fn give_up(&mut self, group: Group) {
+        for request in group.requests {
+            request.fail(WriteError::Lost { waited_s: self.options.patience.as_secs() });
+        }
+        self.leave_behind();
+    }
+
+    /// Makes sure that what comes next is not mistaken for what may still be on its way.
+    fn leave_behind(&mut self) {
+        // Whatever comes next continues the lanes as the log has them.
+        self.heads.clear();
+        if self.options.sharing == Sharing::Private {
+            self.left_behind += 1;
+            match format!("{}-{}", self.opened, self.left_behind).parse() {
+                Ok(name) => self.lane.name = name,
+                Err(error) => tracing::error!(lane = %self.lane, %error, "no name for a new lane"),
+            }
+            self.filter = lane_filter(&self.space, &self.lane);
+            tracing::info!(lane = %self.lane, "goes on with a new lane");
         }
     }
 
@@ -374,13 +410,64 @@ impl Driver {
         error: AppendError,
         deadline: Instant,
     ) -> Option<Group> {
-        match error.outcome() {
-            Outcome::NotApplied if !matches!(error, AppendError::Unavailable) => {
+        match fate(&error) {
+            Fate::Refused if !group.uncertain && error.outcome() == Outcome::NotApplied => {
                 self.refuse(group, error, deadline).await;
                 None
             }
-            Outcome::NotApplied | Outcome::Applied | Outcome::Unknown => {
+            Fate::Refused => {
+                // Some of it may be there: of this attempt, or of an earlier one that arrived late.
+                let alone = group.requests.len() == 1;
+                let rest = self.find_out(group, sealed, deadline).await?;
+                self.refuse_rest(rest, alone, &error, deadline).await;
+                None
+            }
+            Fate::NotNow => self.find_out(group, sealed, deadline).await,
+            Fate::Unknown => {
+                let group = Group { uncertain: true, ..group };
                 self.find_out(group, sealed, deadline).await
+            }
+        }
+    }
+
+    /// Answers those of a refused group that are not stored.
+    async fn refuse_rest(
+        &mut self,
+        rest: Group,
+        alone: bool,
+        error: &AppendError,
+        deadline: Instant,
+    ) {
+        let told = match error {
+            AppendError::Interrupted { source, .. } => source.as_ref(),
+            error => error,
+        };
+        // An attempt that is still on its way meets the same condition, or the same permissions: it fails, too.
+        let settled = matches!(told, AppendError::Conflict { .. } | AppendError::Denied { .. });
+        let uncertain = rest.uncertain && !settled;
+        let wholeness = rest.wholeness;
+        if !alone {
+            // One of several brought the unit down: each on its own.
+            for request in rest.requests {
+                let requests = vec![request];
+                Box::pin(self.commit(Group { requests, wholeness, uncertain })).await;
+            }
+            return;
+        }
+        if let AppendError::Conflict { .. } = told {
+            let author = self.lane.author.clone();
+            self.refresh_until(&author, deadline).await;
+        }
+        if uncertain {
+            self.leave_behind();
+        }
+        for request in rest.requests {
+            let (applied, total) = (request.done.len(), request.batch.entries.len());
+            if applied == 0 && !uncertain {
+                request.fail(told.clone().into());
+            } else {
+                let source = Box::new(told.clone());
+                request.fail(AppendError::Interrupted { applied, total, source }.into());
             }
         }
     }
@@ -399,7 +486,11 @@ impl Driver {
         }
         // One of several brought the unit down: each on its own.
         for request in group.requests {
-            let alone = Group { requests: vec![request], wholeness: group.wholeness };
+            let alone = Group {
+                requests: vec![request],
+                wholeness: group.wholeness,
+                uncertain: group.uncertain,
+            };
             Box::pin(self.commit(alone)).await;
         }
     }
@@ -413,19 +504,16 @@ impl Driver {
     ) -> Option<Group> {
         let mut found = loop {
             if Instant::now() >= deadline {
-                for request in group.requests {
-                    request.fail(WriteError::Lost { waited_s: self.options.patience.as_secs() });
-                }
-                // Whatever comes next continues the lanes as the log has them.
-                self.heads.clear();
+                self.give_up(group);
                 return None;
             }
             if tokio::time::timeout_at(deadline, self.log.reachable()).await.is_ok() {
-                match self.stored(sealed).await {
-                    Ok(found) => break found.into_iter(),
-                    Err(error) => {
+                match tokio::time::timeout_at(deadline, self.stored(sealed)).await {
+                    Ok(Ok(found)) => break found.into_iter(),
+                    Ok(Err(error)) => {
                         tracing::debug!(lane = %self.lane, %error, "the lane cannot be read yet");
                     }
+                    Err(_) => continue,
                 }
                 self.pause(deadline).await;
             }
@@ -671,7 +759,32 @@ fn group(waiting: &mut VecDeque<Request>) -> Group {
             break;
         }
     }
-    Group { requests, wholeness }
+    Group { requests, wholeness, uncertain: false }
+}
+
+/// What an error means for what is to be done next.
+enum Fate {
+    /// The log said no, and nothing is on its way any more.
+    Refused,
+    /// It may say yes in a moment, and nothing is on its way any more.
+    NotNow,
+    /// It may still arrive.
+    Unknown,
+}
+
+fn fate(error: &AppendError) -> Fate {
+    match error {
+        AppendError::Conflict { .. }
+        | AppendError::TooLarge { .. }
+        | AppendError::TooMany { .. }
+        | AppendError::Denied { .. }
+        | AppendError::Full { .. }
+        | AppendError::Refused { .. }
+        | AppendError::Closed => Fate::Refused,
+        AppendError::Unavailable => Fate::NotNow,
+        AppendError::Unanswered { .. } => Fate::Unknown,
+        AppendError::Interrupted { source, .. } => fate(source),
+    }
 }
 
 fn record(sealed: SealedEntry) -> NewRecord {
