@@ -205,10 +205,9 @@ async fn create(
         Err(RequestError::Denied { .. }) => Err(ConnectError::NoSpace { space: space.to_string() }),
         // Another process made it in this very moment: take its word for what it is.
         Err(RequestError::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
-            info(connection, stream).await?.ok_or_else(|| ConnectError::Refused {
-                code: error.err_code,
-                description: error.description,
-            })
+            // A cluster may still be placing it, and not know it yet.
+            let url = connection.url.clone();
+            info(connection, stream).await?.ok_or(ConnectError::Unanswered { url })
         }
         Err(error) => Err(error.into_connect(&connection.url)),
     }
