@@ -20,7 +20,7 @@ mod servers;
 
 pub use self::{
     audit::Audit,
-    follower::{Follower, continue_after, ids_of},
+    follower::{Follower, continue_after},
     load::{Load, Progress, Said, draft},
     proxy::Proxy,
     race::{Race, RaceReport, race},

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use colony_core::Position;
@@ -28,6 +29,8 @@ use crate::log::{AppendError, Condition, EventLog as _, NewRecord, Ticket, Unit,
 
 /// Most records in flight on one connection; more wait.
 const WINDOW_RECORDS: usize = 4_096;
+/// How long a unit whose connection broke may wait for the next one.
+const RECONNECTION: Duration = Duration::from_secs(60);
 
 /// Sends units and routes the server's answers back to them.
 #[derive(Debug)]
@@ -129,11 +132,11 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
     if by_atomic_batch && total > description.max_atomic_records {
         return Err(AppendError::TooMany { actual: total, max: description.max_atomic_records });
     }
+    let flight = take_off(&log, total).await?;
     if !log.shared.writing.is_up() {
         // The client would keep it and send it when nobody waits for it any more.
         return Err(AppendError::Unavailable);
     }
-    let flight = take_off(&log, total).await?;
     let publish_failed = |_| AppendError::Closed;
     let mut records = unit.records.into_iter();
     match (total, records.next()) {
@@ -266,7 +269,9 @@ async fn silence(writing: &Connection, breaks: u64, subjects: &[String]) -> Sile
     }
     // The client sends what it still held once it is connected again, and its answer may come. A message that no stream
     // takes goes the same way behind it: when that is answered, all before it has been dealt with.
-    writing.connected().await;
+    if tokio::time::timeout(RECONNECTION, writing.connected()).await.is_err() {
+        return Silence::Disconnected;
+    }
     if let Some(subject) = subjects.first() {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Stream", "-");

@@ -154,7 +154,8 @@ impl Source {
                 self.reopen().await?;
             }
             // A timer for every record would cost as much as the record.
-            let next = match self.next().now_or_never() {
+            let ready = self.next().now_or_never();
+            let next = match ready {
                 Some(next) => Ok(next),
                 None => tokio::time::timeout(limit, self.next()).await,
             };

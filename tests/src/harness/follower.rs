@@ -95,8 +95,3 @@ pub async fn continue_after(
         }
     }
 }
-
-/// Returns the ids of what was seen.
-pub fn ids_of(seen: &[(Position, String)]) -> Vec<&str> {
-    seen.iter().map(|(_, id)| id.as_str()).collect()
-}

@@ -1,12 +1,6 @@
 //! What must survive, on real servers. Fails where no server can be had; nothing is skipped.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panic")]
 
 mod cluster;
 mod crash;
