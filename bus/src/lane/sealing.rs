@@ -1,0 +1,96 @@
+//! Sealing requests onto the ends of lanes.
+
+use colony_core::AgentName;
+use colony_core::envelope::{SealError, SealedEntry, seal};
+use colony_core::lane::LaneHead;
+use colony_core::position::Position;
+use colony_core::subject::{Address, Lane, Subject};
+use futures_util::StreamExt as _;
+
+use super::driver::Driver;
+use super::{HeadMove, Receipt, Request, Sharing};
+use crate::log::{Condition, NewRecord, Scope};
+
+impl Driver {
+    /// Seals what is not stored yet of a request: entries onto the end of the lane, and heads.
+    ///
+    /// On an error the lane is as it was before.
+    pub(super) fn seal(&mut self, request: &Request) -> Result<Sealed, SealError> {
+        let mut before = Vec::new();
+        let sealed = self.seal_onto(request, &mut before);
+        if sealed.is_err() {
+            for (author, head) in before.into_iter().rev() {
+                self.heads.insert(author, head);
+            }
+        }
+        sealed
+    }
+
+    pub(super) fn seal_onto(
+        &mut self,
+        request: &Request,
+        before: &mut Vec<(AgentName, LaneHead)>,
+    ) -> Result<Sealed, SealError> {
+        let signer = self.options.signer.as_ref();
+        let mut entries = Vec::with_capacity(request.batch.entries.len());
+        for (kind, envelope) in request.batch.entries.iter().skip(request.done.len()) {
+            let author = envelope.event.author.clone();
+            if author != self.lane.author && self.options.sharing == Sharing::Contended {
+                return Err(SealError::Mismatch { field: "author" });
+            }
+            let head = self.heads.entry(author.clone()).or_default();
+            before.push((author.clone(), *head));
+            let link = head.next();
+            let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
+            let subject = Subject {
+                space: self.space.clone(),
+                address: Address::Lane { lane, kind: kind.clone() },
+            };
+            let mut envelope = envelope.clone();
+            envelope.link = Some(link);
+            let sealed = seal(&subject, envelope, signer)?;
+            head.advance(link, sealed.digest);
+            entries.push(SealedLink { sealed, author, number: link.number });
+        }
+        let mut heads = Vec::with_capacity(request.batch.heads.len());
+        for HeadMove { noun, envelope, last } in &request.batch.heads {
+            let entity = envelope.event.entity.clone();
+            let entity = entity.ok_or(SealError::Mismatch { field: "entity" })?;
+            let address = Address::Head { noun: noun.clone(), entity };
+            let subject = Subject { space: self.space.clone(), address };
+            let sealed = seal(&subject, envelope.clone(), signer)?;
+            let condition =
+                Condition { scope: Scope::Subject(sealed.subject.clone()), last: *last };
+            heads.push((sealed, condition));
+        }
+        Ok(Sealed { entries, heads })
+    }
+}
+
+/// A request, sealed.
+pub(super) struct Sealed {
+    pub(super) entries: Vec<SealedLink>,
+    pub(super) heads: Vec<(SealedEntry, Condition)>,
+}
+
+/// An entry sealed for a place in the lane.
+#[derive(Debug, Clone)]
+pub(super) struct SealedLink {
+    pub(super) sealed: SealedEntry,
+    pub(super) author: AgentName,
+    pub(super) number: u64,
+}
+
+impl SealedLink {
+    pub(super) fn receipt(&self, position: Position) -> Receipt {
+        Receipt { position, number: self.number, digest: self.sealed.digest }
+    }
+
+    pub(super) fn record(&self) -> NewRecord {
+        record(self.sealed.clone())
+    }
+}
+
+pub(super) fn record(sealed: SealedEntry) -> NewRecord {
+    NewRecord { subject: sealed.subject, payload: sealed.payload }
+}
