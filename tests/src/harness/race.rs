@@ -9,6 +9,7 @@ use colony_bus::log::{
 use colony_bus::{JetStreamLog, ServerOptions};
 use colony_core::Position;
 use futures_util::StreamExt as _;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::Progress;
@@ -49,10 +50,10 @@ pub struct RaceReport {
 /// Every record says in its bytes what it was told to stand after, so records that were never acknowledged are judged, too.
 pub async fn race(race: Race) -> RaceReport {
     let race = Arc::new(race);
+    let start = Arc::new(Barrier::new(race.filters.len()));
     let mut writers = JoinSet::new();
     for number in 0..race.filters.len() {
-        let race = Arc::clone(&race);
-        writers.spawn(write(race, number));
+        writers.spawn(write(Arc::clone(&race), number, Arc::clone(&start)));
     }
     let mut report = RaceReport::default();
     let mut told = Vec::new();
@@ -75,8 +76,13 @@ pub async fn race(race: Race) -> RaceReport {
     report
 }
 
-async fn write(race: Arc<Race>, number: usize) -> (Vec<(Position, Vec<u8>)>, usize, usize) {
+async fn write(
+    race: Arc<Race>,
+    number: usize,
+    start: Arc<Barrier>,
+) -> (Vec<(Position, Vec<u8>)>, usize, usize) {
     let log = JetStreamLog::connect(&space(), &race.server).await.expect("it connects");
+    start.wait().await;
     let filter = &race.filters[number];
     let (mut accepted, mut refused, mut unknown) = (Vec::new(), 0, 0);
     let mut last = None;

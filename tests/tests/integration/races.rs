@@ -165,7 +165,7 @@ async fn heads_move_one_at_a_time(make: impl Fn(&str) -> colony_bus::BusOptions,
 async fn the_head_of_an_entity_moves_one_at_a_time_on_one_server() {
     within(LIMIT, "heads on one server", async {
         let one = One::start().await;
-        heads_move_one_at_a_time(|name| options(name, &one.url()), 500).await;
+        heads_move_one_at_a_time(|name| options(name, &one.url()), 200).await;
     })
     .await;
 }
