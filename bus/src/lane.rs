@@ -21,7 +21,6 @@ use colony_core::envelope::{Envelope, SealError};
 use colony_core::position::Position;
 use colony_core::signature::Signer;
 use colony_core::subject::{Kind, Lane, lane_filter};
-use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::log::{AppendError, EventLog, Outcome, ReadError, Wholeness};

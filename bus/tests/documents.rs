@@ -1,6 +1,6 @@
 //! Documents on a real server, between buses with connections of their own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panic")]
 
 use std::collections::HashMap;
 use std::io::Read as _;

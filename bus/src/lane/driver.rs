@@ -7,7 +7,6 @@ use colony_core::lane::LaneHead;
 use colony_core::position::Position;
 use colony_core::subject::{Lane, lane_filter};
 use colony_core::{AgentName, LaneName, SpaceName};
-use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 

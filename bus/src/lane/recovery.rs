@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::driver::{Driver, Group};
 use super::sealing::SealedLink;
 use super::{Receipt, Request, Sharing};
-use crate::log::{AppendError, EventLog, Outcome, Range, ReadError, Record};
+use crate::log::{AppendError, Outcome, Range, ReadError, Record};
 
 /// Pause between two attempts to read the end of the lane after an unknown outcome.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(50);

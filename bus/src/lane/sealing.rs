@@ -5,7 +5,6 @@ use colony_core::envelope::{SealError, SealedEntry, seal};
 use colony_core::lane::LaneHead;
 use colony_core::position::Position;
 use colony_core::subject::{Address, Lane, Subject};
-use futures_util::StreamExt as _;
 
 use super::driver::Driver;
 use super::{HeadMove, Receipt, Request, Sharing};

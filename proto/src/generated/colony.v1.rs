@@ -11,7 +11,7 @@ pub struct Sealed {
     /// Ed25519 over the entry's digest (see colony-core, `seal`): 64 bytes, or absent.
     #[prost(bytes = "bytes", tag = "2")]
     pub signature: ::prost::bytes::Bytes,
-    /// The raw 32-byte Ed25519 public key that made the signature, or absent.
+    /// The public NKey that made the signature, in its text form (U...), or absent.
     #[prost(bytes = "bytes", tag = "3")]
     pub signer: ::prost::bytes::Bytes,
 }

@@ -172,6 +172,29 @@ async fn finished(mut child: Child, part: &'static str) -> Result<String, Failur
     }
 }
 
+/// Resolves when a writer or the scribe ends with an error, and tells which.
+async fn failure(writers: &mut [Child], scribe: &mut Child) -> Failure {
+    let writers = writers.iter_mut().map(|writer| failed(writer, "writer"));
+    let all = writers.chain(std::iter::once(failed(scribe, "scribe"))).map(Box::pin);
+    futures_util::future::select_all(all).await.0
+}
+
+async fn failed(child: &mut Child, part: &'static str) -> Failure {
+    match child.wait().await {
+        // A writer may be done before the others are half-way.
+        Ok(status) if status.success() => std::future::pending().await,
+        Ok(status) => {
+            let mut why = String::new();
+            if let Some(stderr) = child.stderr.as_mut() {
+                // What it complained of is all there is to tell.
+                let _ = stderr.read_to_string(&mut why).await;
+            }
+            DemoError::Part { part, why: format!("{status}: {}", why.trim()) }.into()
+        }
+        Err(error) => DemoError::Process(error).into(),
+    }
+}
+
 /// Kills a process as `kill -9` does, and sees it end.
 async fn kill(child: &mut Child) -> Result<(), Failure> {
     child.start_kill().map_err(DemoError::Process)?;
@@ -193,7 +216,10 @@ pub(super) async fn perform(
     let mut scribe = stage.scribe()?;
     let mut writers =
         (0..recording.writers).map(|n| stage.writer(n)).collect::<Result<Vec<_>, _>>()?;
-    half_way(bus, total / 2, &bar).await?;
+    tokio::select! {
+        reached = half_way(bus, total / 2, &bar) => reached?,
+        failed = failure(&mut writers, &mut scribe) => return Err(failed),
+    }
     // The last writer and the scribe die in the middle of what they do, and live again.
     if let Some(writer) = writers.last_mut() {
         let number = recording.writers - 1;

@@ -67,6 +67,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             continue;
         }
         let parents = seen.version(&recording, transaction).await?;
+        for parent in parents.iter() {
+            story.until_seen(&parent).await.map_err(DemoError::Document)?;
+        }
         pace.tick().await;
         let how = EditOptions {
             at: Some(parents),
