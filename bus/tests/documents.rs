@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use colony_bus::core::document::{ChangeHash, Path, Value};
@@ -143,42 +142,31 @@ async fn steady(
     rate: u32,
     edits: u32,
 ) -> Result<Vec<Duration>> {
-    let made: Arc<Mutex<HashMap<ChangeHash, Instant>>> = Arc::default();
     let mut tasks = tokio::task::JoinSet::new();
     for document in watchers {
-        let made = Arc::clone(&made);
         let mut watch = document.watch_heads();
         watch.next().await;
         tasks.spawn(async move {
-            let mut latencies = Vec::new();
-            while latencies.len() < edits as usize {
+            let mut seen = Vec::new();
+            while seen.len() < edits as usize {
                 let Some(update) = watch.next().await else { break };
                 let now = Instant::now();
-                let made = made.lock().unwrap();
-                latencies.extend(
-                    update
-                        .changes
-                        .iter()
-                        .filter_map(|change| made.get(&change.hash))
-                        .map(|at| now - *at),
-                );
+                seen.extend(update.changes.iter().map(|change| (change.hash, now)));
             }
-            latencies
+            seen
         });
     }
+    let mut made: HashMap<ChangeHash, Instant> = HashMap::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1) / rate);
     for n in 0..edits {
         clock.tick().await;
         let begun = Instant::now();
-        // Held over the edit, so that nobody looks for a change before it is noted.
-        let edited = {
-            let change = strike(ada, &((n as usize * 37) % 18_000, 0, "x".to_owned())).await?;
-            made.lock().unwrap().insert(change, begun);
-            change
-        };
-        let _ = edited;
+        let keystroke = ((n as usize * 37) % 18_000, 0, "x".to_owned());
+        made.insert(strike(ada, &keystroke).await?, begun);
     }
-    let mut latencies: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    let seen = tasks.join_all().await.into_iter().flatten();
+    let mut latencies: Vec<Duration> =
+        seen.filter_map(|(change, at)| Some(at - *made.get(&change)?)).collect();
     latencies.sort_unstable();
     Ok(latencies)
 }

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Applying others' changes may take one part in this many of wall time, unless somebody reads.
-const SHARE: u32 = 4;
-/// Time that can be saved up while nothing comes in.
+/// After applying, rest this many times as long, so that it takes no more than half of the time.
+const REST: u32 = 1;
+/// Longest rest: nobody's change is kept back for longer, however dear applying is.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+/// Rest that can be saved up while nothing comes in.
 const SAVED: Duration = Duration::from_millis(50);
 
-/// Says when to apply: at once while little time was spent on it, else when the time spent has become a small share.
+/// Says when to apply what others changed: at once while that takes little of the time, else after a rest.
 ///
-/// Time that was spent has to be waited for [`SHARE`] times over, less what was saved up. So when one apply is cheap
-/// each change is visible at once, and when it is dear changes gather and share one.
+/// So when applying is cheap each change is visible at once, and when it is dear changes gather and share one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     /// From when on applying is allowed.
@@ -30,7 +31,7 @@ impl Budget {
     /// Notes time spent.
     pub(super) fn spend(&mut self, now: Instant, spent: Duration) {
         let earliest = now.checked_sub(SAVED).unwrap_or(now);
-        self.free_at = self.free_at.max(earliest) + spent * SHARE;
+        self.free_at = (self.free_at.max(earliest) + spent * REST).min(now + LONGEST_REST);
     }
 }
 
@@ -50,7 +51,9 @@ mod tests {
             now += ms(10);
         }
         budget.spend(now, ms(100));
-        assert!(budget.wait(now) >= ms(350));
-        assert_eq!(budget.wait(now + ms(400)), Duration::ZERO);
+        assert!(budget.wait(now) >= ms(50));
+        assert_eq!(budget.wait(now + ms(50)), Duration::ZERO);
+        budget.spend(now, ms(10_000));
+        assert_eq!(budget.wait(now), LONGEST_REST);
     }
 }

@@ -149,9 +149,9 @@ fn is_due(core: &Core) -> bool {
 async fn elsewhere(core: &Core) -> bool {
     let known = core.lock().snapshot_position;
     let newest = last(&core.bus, &core.name).await;
-    let Some(newest) = newest.filter(|entry| entry.position > known) else { return false };
+    let Some((newest, _)) = newest.filter(|(position, _)| *position > known) else { return false };
     let mut state = core.lock();
-    state.snapshot_position = newest.position;
+    state.snapshot_position = newest;
     state.snapshot_changes = state.replica.change_count();
     true
 }
@@ -175,10 +175,14 @@ fn subjects(space: &SpaceName, name: &DocumentName) -> Vec<String> {
     filter(name).subjects(space)
 }
 
-async fn last(bus: &Bus, name: &DocumentName) -> Option<Entry> {
+/// Returns where the last entry of a snapshot stands, and how many pieces it is one of; `None` pieces if it cannot be
+/// read.
+async fn last(bus: &Bus, name: &DocumentName) -> Option<(Position, Option<u32>)> {
     let subjects = subjects(bus.space(), name);
     let record = bus.log().last(subjects.first()?).await.ok()??;
-    bus.open_record(record).ok()
+    let position = record.position;
+    let pieces = |entry: Entry| entry.envelope.part.map_or(1, |part| part.count);
+    Some((position, bus.open_record(record).ok().map(pieces)))
 }
 
 /// Reads the snapshots that stand after `after` and at or before `until`; the newest last, at most [`TRIED`].
@@ -222,13 +226,12 @@ pub(super) async fn newest(
     until: Position,
     actor: &ActorId,
 ) -> Result<Option<(Replica, Position, Position)>, DocumentError> {
-    let Some(last) = last(bus, name).await else { return Ok(None) };
+    let Some((last, pieces)) = last(bus, name).await else { return Ok(None) };
     let mut tried = None;
-    if last.position <= until {
+    if let Some(pieces) = pieces.filter(|_| last <= until) {
         // Pieces are appended as one unit: they stand next to each other.
-        let pieces = last.envelope.part.map_or(1, |part| u64::from(part.count));
-        let after = Position::new(last.position.get().saturating_sub(pieces));
-        for stored in read(bus, name, after, last.position).await? {
+        let after = Position::new(last.get().saturating_sub(u64::from(pieces)));
+        for stored in read(bus, name, after, last).await? {
             tried = Some(stored.entry);
             if let Some(loaded) = load(bus, name, stored, actor).await {
                 return Ok(Some(loaded));
