@@ -1,11 +1,12 @@
 //! The task that brings in what others change.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use colony_core::document::ChangeHash;
 use colony_core::{Entry, Filter, Position};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
 use super::core::Core;
@@ -136,7 +137,11 @@ impl Follower {
                 if self.core.lock().is_full() {
                     break;
                 }
-                next = subscription.next().now_or_never();
+                // With this task's own waker: one that was told to nobody would not wake it.
+                next = match futures_util::poll!(subscription.next()) {
+                    Poll::Ready(item) => Some(item),
+                    Poll::Pending => None,
+                };
             }
         }
     }

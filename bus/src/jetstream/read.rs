@@ -1,6 +1,7 @@
 //! Reading: ranges, following, single records.
 
 use std::collections::VecDeque;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -9,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use colony_core::{Position, Timestamp};
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -154,10 +155,10 @@ impl Source {
                 self.reopen().await?;
             }
             // A timer for every record would cost as much as the record.
-            let ready = self.next().now_or_never();
+            let ready = futures_util::poll!(std::pin::pin!(self.next()));
             let next = match ready {
-                Some(next) => Ok(next),
-                None => tokio::time::timeout(limit, self.next()).await,
+                Poll::Ready(next) => Ok(next),
+                Poll::Pending => tokio::time::timeout(limit, self.next()).await,
             };
             match next {
                 Ok(Some(record)) => return Ok(Some(record)),
