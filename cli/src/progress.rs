@@ -20,7 +20,7 @@ pub(crate) fn bytes(total: Option<u64>, json: bool, what: &str) -> ProgressBar {
     dress(bar, template, what)
 }
 
-/// Makes a bar of things counted; hidden as that of [`bytes`].
+/// Makes a bar of things counted; hidden as that of [`bytes()`].
 pub(crate) fn count(total: Option<u64>, json: bool, what: &str) -> ProgressBar {
     let bar = new(total, json);
     let template = match total {

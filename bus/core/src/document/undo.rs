@@ -26,7 +26,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ReadError::UnknownHeads`] when a change is not here; as [`Replica::edit`].
+    /// [`ReadError::UnknownHeads`](super::ReadError::UnknownHeads) when a change is not here; as [`Replica::edit`].
     pub fn undo(
         &mut self,
         changes: &[ChangeHash],
