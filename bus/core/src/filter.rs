@@ -278,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn a_type_reads_only_its_events_and_mail() {
-        let filter = Filter { types: ["task.done".parse().unwrap()].into(), ..Filter::events() };
-        assert_eq!(
-            filter.subjects(&space()),
-            ["colony.lab.*.*.event.task.done.*", "colony.lab.*.*.mail.*.task.done"]
-        );
+    fn what_needs_two_subjects_reads_the_whole_space() {
+        let ty = "task.done".parse().unwrap();
+        let both = Filter { types: [ty].into(), ..Filter::events() };
+        assert_eq!(both.subjects(&space()), ["colony.lab.>"]);
+        let events = Filter { kinds: [EntryKind::Event].into(), ..both };
+        assert_eq!(events.subjects(&space()), ["colony.lab.*.*.event.task.done.*"]);
     }
 
     #[test]

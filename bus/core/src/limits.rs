@@ -18,7 +18,10 @@ pub const CHUNK_BYTES: usize = 512 * 1_024;
 /// Most pieces of one chunked value: with [`CHUNK_BYTES`], 2 GiB.
 pub const MAX_CHUNKS: u32 = 4_096;
 /// Most subject filters of one read; more are matched on our side of the wire.
-pub const MAX_SERVER_FILTERS: usize = 32;
+///
+/// One: a consumer with two filters was served at 180 entries a second where the log mixes what they select with what
+/// they do not (nats-server 2.15.1), against more than 25,000 with one.
+pub const MAX_SERVER_FILTERS: usize = 1;
 /// Largest payload of one record in a capture, in bytes: no server stores a larger message.
 pub const MAX_CAPTURED_PAYLOAD_BYTES: usize = 64 * 1_024 * 1_024;
 /// Longest subject of one record in a capture, in bytes.
