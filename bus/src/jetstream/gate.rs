@@ -22,8 +22,9 @@ const OLDEST_SERVER: &str = "2.12.0";
 const FAST_LEVEL: u32 = 4;
 /// The server's own bound on an atomic batch.
 const MAX_ATOMIC_RECORDS: usize = 1_000;
-/// How long servers may be without a leader before opening a space fails.
-const ELECTION: Duration = Duration::from_secs(10);
+/// How long servers may be without a leader before opening a space fails: a cluster that has just lost a node and has
+/// little processor time needs more than ten seconds.
+const ELECTION: Duration = Duration::from_secs(30);
 /// Pause between two attempts meanwhile.
 const ELECTION_PAUSE: Duration = Duration::from_millis(100);
 /// Kept free in each message for headers.
