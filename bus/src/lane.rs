@@ -28,6 +28,8 @@ use crate::log::{AppendError, EventLog, Outcome, ReadError, Wholeness};
 mod driver;
 mod recovery;
 mod sealing;
+#[cfg(test)]
+mod tests;
 
 use driver::Driver;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use colony_core::lane::LaneHead;
 use colony_core::position::Position;
@@ -18,6 +19,9 @@ use crate::log::{AppendError, Condition, EventLog, Scope, Unit, Wholeness};
 const UNIT_ENTRIES: usize = 256;
 /// Most bytes of one unit.
 const UNIT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where each unit waits for the disk, the part of a unit's time that the next one waits for the callers it answered.
+const COMPANY_SHARE: u32 = 4;
 
 /// The task that owns the end of the lane.
 pub(super) struct Driver {
@@ -49,7 +53,7 @@ pub(super) struct Group {
 impl Driver {
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut waiting: VecDeque<Request> = VecDeque::new();
-        let mut company = 1;
+        let (mut company, mut took) = (1, Duration::ZERO);
         loop {
             if waiting.is_empty() {
                 match requests.recv().await {
@@ -57,22 +61,44 @@ impl Driver {
                     None => return,
                 }
             }
-            // Callers that were just answered are about to come back: let them run before the unit closes.
-            for _ in 0..2 {
-                while waiting.len() < UNIT_ENTRIES {
-                    match requests.try_recv() {
-                        Ok(request) => waiting.push_back(request),
-                        Err(_) => break,
-                    }
-                }
-                if waiting.len() >= company {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
+            self.gather(&mut waiting, &mut requests, company, took).await;
             let group = group(&mut waiting);
             company = group.requests.len();
+            let start = Instant::now();
             self.commit(group).await;
+            took = start.elapsed();
+        }
+    }
+
+    /// Takes in what is queued. Callers that were just answered are about to come back: lets them do so before the unit
+    /// closes.
+    async fn gather(
+        &self,
+        waiting: &mut VecDeque<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+        company: usize,
+        took: Duration,
+    ) {
+        let patience = Instant::now() + took / COMPANY_SHARE;
+        for round in 0.. {
+            while waiting.len() < UNIT_ENTRIES
+                && let Ok(request) = requests.try_recv()
+            {
+                waiting.push_back(request);
+            }
+            if waiting.len() >= company {
+                return;
+            }
+            if round < 2 {
+                tokio::task::yield_now().await;
+            } else if self.log.description().sync == "always" {
+                match tokio::time::timeout_at(patience, requests.recv()).await {
+                    Ok(Some(request)) => waiting.push_back(request),
+                    Ok(None) | Err(_) => return,
+                }
+            } else {
+                return;
+            }
         }
     }
 
