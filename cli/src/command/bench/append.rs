@@ -16,22 +16,22 @@ use crate::failure::Failure;
 const DATA_BYTES: usize = 256;
 /// Publishes of the raw client in flight: the number that serves it best.
 const RAW_WINDOW: usize = 256;
-/// Concurrent callers of the bus.
-const CALLERS: usize = 64;
 
 pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let many = [
-        ("append_64_callers", &servers.usual, effort.of(100_000)),
-        ("append_64_callers_sync_always", &servers.synced, effort.of(5_000)),
+        ("append_64_callers", &servers.usual, 64, effort.of(100_000)),
+        ("append_256_callers", &servers.usual, 256, effort.of(100_000)),
+        ("append_64_callers_sync_always", &servers.synced, 64, effort.of(5_000)),
+        ("append_256_callers_sync_always", &servers.synced, 256, effort.of(10_000)),
     ];
-    for (name, server, appends) in many {
+    for (name, server, concurrent, appends) in many {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         let mut description = None;
         for round in 0..effort.rounds {
             let space = space(name, round);
             let bus = server.bus(&space, "bench").await?;
-            ours.push(callers(&bus, appends).await?);
+            ours.push(callers(&bus, concurrent, appends).await?);
             theirs.push(raw_pipelined(server, &space, appends).await?);
             description = Some(bus.description().clone());
         }
@@ -58,14 +58,14 @@ pub(super) fn draft() -> Draft {
 }
 
 /// Appends per second of many callers, each of which awaits its own acknowledgement before it goes on.
-async fn callers(bus: &Bus, appends: usize) -> Result<f64, Failure> {
+async fn callers(bus: &Bus, concurrent: usize, appends: usize) -> Result<f64, Failure> {
     bus.publish(draft()).await?.await?;
     let start = Instant::now();
-    let tasks: Vec<_> = (0..CALLERS)
+    let tasks: Vec<_> = (0..concurrent)
         .map(|_| {
             let bus = bus.clone();
             tokio::spawn(async move {
-                for _ in 0..appends / CALLERS {
+                for _ in 0..appends / concurrent {
                     bus.publish(draft()).await?.await?;
                 }
                 Ok::<_, Failure>(())
@@ -75,7 +75,7 @@ async fn callers(bus: &Bus, appends: usize) -> Result<f64, Failure> {
     for task in tasks {
         task.await.map_err(raw)??;
     }
-    Ok((appends / CALLERS * CALLERS) as f64 / start.elapsed().as_secs_f64())
+    Ok((appends / concurrent * concurrent) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// Acknowledged publishes per second of the raw client.
