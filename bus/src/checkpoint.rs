@@ -115,7 +115,8 @@ impl Shelf<'_> {
     pub(crate) fn load(&self, position: Position) -> Option<(Checkpoint, u64)> {
         let path = self.path(position)?;
         let bytes = fs::read(&path).ok()?;
-        let checkpoint = match Checkpoint::decode(&bytes) {
+        let size = bytes.len() as u64;
+        let checkpoint = match Checkpoint::decode(bytes) {
             Ok(checkpoint) if checkpoint.position() == position => checkpoint,
             found => {
                 let error = found.err();
@@ -124,7 +125,7 @@ impl Shelf<'_> {
                 return None;
             }
         };
-        Some((checkpoint, bytes.len() as u64))
+        Some((checkpoint, size))
     }
 
     /// Removes a checkpoint that was found not to hold.

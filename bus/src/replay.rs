@@ -9,7 +9,7 @@ use crate::checkpoint::{Checkpoints, Shelf};
 use crate::query::{Cut, EntryError, Query};
 
 /// Most bytes of checkpoints for each position of the log: the larger the state, the farther apart they are.
-const BYTES_PER_POSITION: u64 = 512;
+const BYTES_PER_POSITION: u64 = 1_024;
 
 impl Bus {
     /// Folds every entry at or before a position into a projection's state.

@@ -19,7 +19,7 @@ mod statistics;
 mod story;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use entities::{Entities, EntityState, LastEvent};
+pub use entities::{Entities, EntityState, EntityTable, LastEvent};
 pub use overview::{DocumentState, Overview, OverviewState};
 pub use statistics::{Moment, Statistics, StatisticsState};
 pub use story::{Branch, EntryKey, Step, Stories, Story, StoryNode};

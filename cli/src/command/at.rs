@@ -1,12 +1,11 @@
 //! `colony at`
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use colony_bus::{Bus, Cut, Moment};
 use colony_core::document::Heads;
-use colony_core::replay::{DocumentState, EntityState, Overview, OverviewState, StatisticsState};
-use colony_core::{AgentName, DocumentName, EntityName, Position, Timestamp};
+use colony_core::replay::{DocumentState, EntityTable, Overview, OverviewState, StatisticsState};
+use colony_core::{AgentName, DocumentName, Position, Timestamp};
 use serde::Serialize;
 
 use crate::cache::{self, CacheArgs};
@@ -46,7 +45,7 @@ struct Standing {
     space: String,
     position: Position,
     statistics: StatisticsState,
-    entities: BTreeMap<EntityName, EntityState>,
+    entities: EntityTable,
     documents: Vec<DocumentStanding>,
 }
 
@@ -141,15 +140,8 @@ fn describe(output: &mut Output, standing: &Standing, most: usize) -> Result<(),
         output.line(format!("\n{table}"))?;
     }
     if !entities.is_empty() {
-        let mut newest: Vec<_> = entities.iter().collect();
-        let age = |(_, state): &(_, &EntityState)| Reverse(state.last.moment.position);
-        if most < newest.len() {
-            newest.select_nth_unstable_by_key(most, age);
-            newest.truncate(most);
-        }
-        newest.sort_by_key(age);
         let mut table = show::table(&["ENTITY", "EVENTS", "LAST EVENT", "BY", "POSITION"]);
-        for (name, state) in newest {
+        for (name, state) in entities.newest(most) {
             table.add_row([
                 name.to_string(),
                 state.events.to_string(),

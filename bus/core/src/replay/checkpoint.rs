@@ -1,5 +1,6 @@
 //! Checkpoints: states of projections, kept so that a replay need not begin at the beginning.
 
+use bytes::{Buf as _, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{Fold, Projection};
@@ -18,7 +19,7 @@ const FORMAT: &[u8] = b"colony.checkpoint.v2\0";
 pub struct Checkpoint {
     head: Head,
     /// The ends of the lanes, and the state.
-    content: Vec<u8>,
+    content: Bytes,
 }
 
 /// What stands before the content, as JSON on one line.
@@ -98,7 +99,7 @@ impl Checkpoint {
             digest: Digest::of(&[]),
         };
         head.digest = digest(&head, &content);
-        Ok(Self { head, content })
+        Ok(Self { head, content: content.into() })
     }
 
     pub(super) fn content_for<P: Projection>(
@@ -151,11 +152,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Malformed`] or [`CheckpointError::Digest`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let end = bytes.iter().position(|b| *b == b'\n').ok_or(CheckpointError::Malformed)?;
-        let (head, content) = bytes.split_at_checked(end).ok_or(CheckpointError::Malformed)?;
-        let head: Head = serde_json::from_slice(head).map_err(|_| CheckpointError::Malformed)?;
-        let content = content.get(1..).unwrap_or_default().to_vec();
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, CheckpointError> {
+        let mut content: Bytes = bytes.into();
+        let end = content.iter().position(|b| *b == b'\n').ok_or(CheckpointError::Malformed)?;
+        let head = content.split_to(end);
+        content.advance(1);
+        let head: Head = serde_json::from_slice(&head).map_err(|_| CheckpointError::Malformed)?;
         if digest(&head, &content) != head.digest {
             return Err(CheckpointError::Digest);
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::entities::EntityState;
+use super::entities::EntityTable;
 use super::statistics::{Moment, StatisticsState};
 use super::{Entities, Projection, Statistics};
 use crate::envelope::Entry;
-use crate::name::{AgentName, DocumentName, EntityName};
+use crate::name::{AgentName, DocumentName};
 use crate::subject::Kind;
 
 /// Folds [`Statistics`], [`Entities`] and what is known of documents without opening them, in one pass.
@@ -21,7 +21,7 @@ pub struct OverviewState {
     /// Counts.
     pub statistics: StatisticsState,
     /// What happened last to each entity.
-    pub entities: BTreeMap<EntityName, EntityState>,
+    pub entities: EntityTable,
     /// What was written of each document.
     pub documents: BTreeMap<DocumentName, DocumentState>,
 }
