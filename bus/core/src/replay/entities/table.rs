@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::{EntityState, LastEvent};
 use crate::name::EntityName;
 use crate::position::Position;
-use crate::replay::statistics::Moment;
 
 /// What is known of each entity.
 ///
@@ -272,6 +271,7 @@ impl<'de> Deserialize<'de> for EntityTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::Moment;
     use crate::timestamp::Timestamp;
 
     fn name(number: u64) -> EntityName {
