@@ -83,8 +83,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 impl Counted {
     fn of(fold: Fold<Statistics>) -> Self {
         let unreadable = fold.unreadable();
-        let StatisticsState { entries, data_bytes: _, kinds, authors, types: _, documents, first, last } =
-            fold.into_state();
+        let StatisticsState {
+            entries,
+            data_bytes: _,
+            kinds,
+            authors,
+            types: _,
+            documents,
+            first,
+            last,
+        } = fold.into_state();
         Self {
             entries,
             entries_by_kind: kinds.into_iter().map(|(kind, count)| (kind.token(), count)).collect(),
