@@ -10,6 +10,9 @@ mod options;
 pub mod lane;
 pub mod query;
 
+mod checkpoint;
+mod replay;
+
 pub mod document;
 pub mod presence;
 
@@ -21,6 +24,7 @@ pub mod memory;
 #[doc(inline)]
 pub use crate::{
     bus::{Bus, Published},
+    checkpoint::Checkpoints,
     document::{
         Document, DocumentError, DocumentStatus, DocumentSummary, DurableEdit, EditOptions, Edited,
         Moment, Past, Update, Watch,

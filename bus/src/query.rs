@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use colony_core::envelope::{OpenError, open};
 use colony_core::lane::LaneChecker;
 use colony_core::signature::Verifier;
+use colony_core::subject::space_filter;
 use colony_core::{Entry, Filter, Position, SpaceName, Timestamp};
 use futures_util::{Stream, StreamExt as _, stream};
 
@@ -199,13 +200,20 @@ impl Reader {
         }
     }
 
+    /// Returns what the log is asked for. For everything no subjects are named: a server goes through all that match those,
+    /// and a log may have as many subjects as entries.
+    fn subjects(&self, filter: &Filter) -> Vec<String> {
+        let subjects = filter.subjects(&self.space);
+        if subjects == [space_filter(&self.space)] { Vec::new() } else { subjects }
+    }
+
     async fn forward(
         &self,
         filter: Filter,
         after: Position,
         until: Position,
     ) -> Result<Entries, ReadError> {
-        let subjects = filter.subjects(&self.space);
+        let subjects = self.subjects(&filter);
         let records = self.log.read(Range { after, until, subjects }).await?;
         let mut opener = self.opener(filter);
         Ok(Entries(Box::pin(records.filter_map(move |record| {
@@ -251,7 +259,7 @@ impl Reader {
         after: Cut,
     ) -> Result<Subscription, ReadError> {
         let after = self.resolve(after).await?;
-        let following = self.log.follow(after, filter.subjects(&self.space)).await?;
+        let following = self.log.follow(after, self.subjects(&filter)).await?;
         Ok(Subscription { following, opener: self.opener(filter) })
     }
 }

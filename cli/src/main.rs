@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod cache;
 mod carriers;
 mod command;
 mod context;

@@ -21,6 +21,13 @@ pub(crate) struct SourceArgs {
     capture: Option<PathBuf>,
 }
 
+impl SourceArgs {
+    /// Returns whether a capture is read.
+    pub(crate) fn is_capture(&self) -> bool {
+        self.capture.is_some()
+    }
+}
+
 impl Context {
     /// Opens what a reading command reads from.
     pub(crate) async fn reading_bus(&self, source: &SourceArgs) -> Result<Bus, Failure> {

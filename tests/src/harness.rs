@@ -17,6 +17,7 @@ mod proxy;
 mod race;
 mod seed;
 mod servers;
+mod typist;
 
 pub use self::{
     audit::Audit,
@@ -26,4 +27,5 @@ pub use self::{
     race::{Race, RaceReport, race},
     seed::Seed,
     servers::{Cluster, One, agent, lane, options, raw, server, space, within},
+    typist::{Typist, begin_notes, converged, notes, notes_of, shown, text},
 };

@@ -23,6 +23,13 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Digests pieces, as if they were one.
+    pub(crate) fn of_pieces(pieces: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        pieces.iter().for_each(|piece| hash.update(piece));
+        Self(hash.finalize().into())
+    }
+
     /// Digests an entry: its subject, so that it cannot be moved to another place, and its body.
     pub(crate) fn of_entry(subject: &str, body: &[u8]) -> Self {
         let mut hash = Sha256::new();

@@ -7,7 +7,7 @@ use crate::envelope::{Entry, Link};
 use crate::subject::{Address, Lane};
 
 /// The end of a lane: its last entry's number and digest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LaneHead {
     last: Option<(u64, Digest)>,
 }
@@ -64,7 +64,9 @@ pub enum Verdict {
 }
 
 /// Checks the chains of all lanes while reading in log order.
-#[derive(Debug, Clone, Default)]
+///
+/// It can be stored and read back, in a format whose keys may be more than text, to check on from where it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LaneChecker {
     heads: BTreeMap<Lane, LaneHead>,
 }

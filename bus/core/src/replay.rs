@@ -6,16 +6,21 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::digest::Digest;
 use crate::envelope::Entry;
+use crate::filter::EntryKind;
+use crate::lane::LaneChecker;
 use crate::position::Position;
 
 mod checkpoint;
 mod entities;
+mod overview;
 mod statistics;
 mod story;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use entities::{Entities, EntityState, LastEvent};
+pub use entities::{Entities, EntityState, EntityTable, LastEvent};
+pub use overview::{DocumentState, Overview, OverviewState};
 pub use statistics::{Moment, Statistics, StatisticsState};
 pub use story::{Branch, EntryKey, Step, Stories, Story, StoryNode};
 
@@ -24,7 +29,7 @@ pub use story::{Branch, EntryKey, Step, Stories, Story, StoryNode};
 /// The state after an entry depends on the state before it and on the entry alone: no clock, no
 /// randomness, nothing outside. Otherwise a state from a checkpoint differs from one folded anew.
 pub trait Projection {
-    /// What is folded. Serialised as JSON in checkpoints, so keys of maps must be text or numbers there.
+    /// What is folded. Checkpoints hold it as MessagePack, which knows every shape that serde does.
     type State: Serialize + DeserializeOwned;
 
     /// Returns the name that its checkpoints carry.
@@ -41,21 +46,31 @@ pub trait Projection {
 }
 
 /// A projection, its state, and how far it has come.
+///
+/// Leaves out what is void ([`Verdict::Void`](crate::lane::Verdict::Void)), and remembers the ends of lanes for that:
+/// so a fold that goes on from a checkpoint leaves out what one from the beginning does.
 #[derive(Debug, Clone)]
 pub struct Fold<P: Projection> {
     projection: P,
     state: P::State,
+    lanes: LaneChecker,
     position: Position,
+    last: Option<Digest>,
+    unreadable: u64,
 }
 
 impl<P: Projection> Fold<P> {
     /// Begins before the first entry.
     pub fn new(projection: P) -> Self {
         let state = projection.initial();
-        Self { projection, state, position: Position::ZERO }
+        let lanes = LaneChecker::new();
+        Self { projection, state, lanes, position: Position::ZERO, last: None, unreadable: 0 }
     }
 
     /// Continues from a checkpoint of the log with this identity.
+    ///
+    /// A log that lost its end goes on with other entries under the same identity: that the entry at the
+    /// checkpoint's position is still [`Checkpoint::entry`] is for the caller to see.
     ///
     /// # Errors
     /// [`CheckpointError`] for a checkpoint of another log, projection or version, or of another shape. It is a
@@ -65,15 +80,34 @@ impl<P: Projection> Fold<P> {
         log: &str,
         checkpoint: &Checkpoint,
     ) -> Result<Self, CheckpointError> {
-        let state = checkpoint.state_for(&projection, log)?;
-        Ok(Self { projection, state, position: checkpoint.position() })
+        let (lanes, state) = checkpoint.content_for(&projection, log)?;
+        let (position, last) = (checkpoint.position(), Some(checkpoint.entry()));
+        Ok(Self { projection, state, lanes, position, last, unreadable: checkpoint.unreadable() })
     }
 
-    /// Takes the next entry. One at or before [`Fold::position`] was taken already and changes nothing.
+    /// Takes the next entry. One at or before [`Fold::position`] was taken already and changes nothing; a document's
+    /// snapshot, which may be deleted at any time, is passed.
     pub fn apply(&mut self, entry: &Entry) {
-        if entry.position > self.position {
+        if entry.position <= self.position {
+            return;
+        }
+        self.position = entry.position;
+        if EntryKind::of(&entry.address) == EntryKind::Snapshot {
+            self.last = None;
+            return;
+        }
+        self.last = Some(entry.digest);
+        if !self.lanes.is_void(entry) {
             self.projection.evolve(&mut self.state, entry);
-            self.position = entry.position;
+        }
+    }
+
+    /// Passes a position where something stands that is not an entry.
+    pub fn pass_unreadable(&mut self, position: Position) {
+        if position > self.position {
+            self.position = position;
+            self.last = None;
+            self.unreadable += 1;
         }
     }
 
@@ -92,12 +126,22 @@ impl<P: Projection> Fold<P> {
         self.position
     }
 
+    /// Returns the digest of the entry at [`Fold::position`]; `None` where nothing stands there that stays.
+    pub fn last(&self) -> Option<Digest> {
+        self.last
+    }
+
+    /// Returns how many positions were passed whose content is not an entry.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
     /// Makes a checkpoint for the log with this identity.
     ///
     /// # Errors
-    /// [`CheckpointError::State`] for a state that has no JSON form.
+    /// [`CheckpointError::NoEntry`] where [`Fold::last`] is none: there is nothing to know the log by. [`CheckpointError::Write`] for a state that cannot be written.
     pub fn checkpoint(&self, log: &str) -> Result<Checkpoint, CheckpointError> {
-        Checkpoint::make(&self.projection, log, self.position, &self.state)
+        Checkpoint::make(self, log)
     }
 }
 

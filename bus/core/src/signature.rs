@@ -154,6 +154,23 @@ pub enum SignatureError {
 }
 
 impl Verifier {
+    /// Returns a digest of the policy and the keys: readers of which it is equal read the same entries.
+    pub fn digest(&self) -> Digest {
+        let policy: u8 = match self.policy {
+            SignaturePolicy::Off => 1,
+            SignaturePolicy::IfPresent => 2,
+            SignaturePolicy::Required => 3,
+        };
+        let mut bytes = vec![policy];
+        for (agent, key) in &self.keys {
+            for text in [agent.as_str(), &key.0] {
+                bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        Digest::of(&bytes)
+    }
+
     /// Makes a verifier that knows the keys of some agents.
     pub fn new(policy: SignaturePolicy, keys: BTreeMap<AgentName, PublicKey>) -> Self {
         Self { policy, keys }

@@ -45,7 +45,9 @@ pub enum Address {
 }
 
 /// A lane: a sequence of entries of one author with one logical writer at a time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Lane {
     /// The agent that writes it.
     pub author: AgentName,

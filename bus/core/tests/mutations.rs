@@ -186,7 +186,7 @@ fn damaged_checkpoints_never_panic() -> Tested {
     fold.apply(&entry);
     let valid = fold.checkpoint("lab@1")?.encode()?;
     damage("checkpoint", &valid, |bytes| {
-        if let Ok(checkpoint) = Checkpoint::decode(bytes) {
+        if let Ok(checkpoint) = Checkpoint::decode(bytes.to_vec()) {
             let _ = Fold::resume(Statistics, "lab@1", &checkpoint);
         }
     });

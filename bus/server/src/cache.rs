@@ -38,21 +38,24 @@ pub(crate) struct Installing {
     _lock: File,
 }
 
+/// Returns the directory for what may be deleted at any time: `$COLONY_CACHE_DIR`, else
+/// `$XDG_CACHE_HOME/colony`, else `~/.cache/colony`, else one among the temporary files.
+pub fn cache_dir() -> PathBuf {
+    let var = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    var("COLONY_CACHE_DIR")
+        .map(PathBuf::from)
+        .or_else(|| var("XDG_CACHE_HOME").map(|dir| Path::new(&dir).join("colony")))
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache").join("colony")))
+        .unwrap_or_else(|| std::env::temp_dir().join("colony-cache"))
+}
+
 impl Cache {
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
     }
 
-    /// `$COLONY_CACHE_DIR`, else `$XDG_CACHE_HOME/colony`, else `~/.cache/colony`, else a
-    /// directory for temporary files.
     pub(crate) fn from_env() -> Self {
-        let var = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-        let root = var("COLONY_CACHE_DIR")
-            .map(PathBuf::from)
-            .or_else(|| var("XDG_CACHE_HOME").map(|dir| Path::new(&dir).join("colony")))
-            .or_else(|| std::env::home_dir().map(|home| home.join(".cache").join("colony")))
-            .unwrap_or_else(|| std::env::temp_dir().join("colony-cache"));
-        Self::new(root)
+        Self::new(cache_dir())
     }
 
     fn dir(&self, version: ServerVersion) -> PathBuf {

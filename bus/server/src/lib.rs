@@ -29,6 +29,7 @@ mod progress;
 mod release;
 mod version;
 
+pub use self::cache::cache_dir;
 pub use self::cluster::{ClusterConfig, LocalCluster};
 pub use self::credentials::{
     CredentialError, admin_block, inbox_prefix, operator_block, permission_block, users_file,

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use colony_bus::{Bus, Cut, DocumentSummary, EntryError, Moment, Query};
+use colony_bus::{Bus, Cut, Moment};
 use colony_core::document::Heads;
-use colony_core::replay::{Entities, EntityState, Fold, Statistics, StatisticsState};
-use colony_core::{DocumentName, EntityName, Position};
-use futures_util::StreamExt as _;
+use colony_core::replay::{DocumentState, EntityTable, Overview, OverviewState, StatisticsState};
+use colony_core::{AgentName, DocumentName, Position, Timestamp};
 use serde::Serialize;
 
+use crate::cache::{self, CacheArgs};
 use crate::command::doc;
 use crate::context::Context;
 use crate::failure::{Failure, NotFound};
 use crate::output::{Format, Output, style};
 use crate::point::{self, POINT};
-use crate::progress;
 use crate::show;
 use crate::source::SourceArgs;
 
@@ -37,6 +36,8 @@ pub(crate) struct Args {
     entities: usize,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,20 +45,24 @@ struct Standing {
     space: String,
     position: Position,
     statistics: StatisticsState,
-    entities: BTreeMap<EntityName, EntityState>,
+    entities: EntityTable,
     documents: Vec<DocumentStanding>,
 }
 
 #[derive(Debug, Serialize)]
 struct DocumentStanding {
-    #[serde(flatten)]
-    summary: DocumentSummary,
+    name: DocumentName,
+    position: Position,
+    time: Timestamp,
+    author: AgentName,
+    entries: u64,
+    bytes: u64,
     heads: Heads,
     changes: u64,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Args { cut, document, entities, source } = args;
+    let Args { cut, document, entities, source, cache } = args;
     let bus = context.reading_bus(&source).await?;
     let mut output = context.output();
     let position = resolve(&bus, cut).await?;
@@ -66,11 +71,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         doc::show_version(&mut output, &name, &past, None)?;
         return output.flush();
     }
-    let standing = fold(&bus, position, context).await?;
+    let checkpoints = cache.checkpoints(&source);
+    let fold = cache::fold(&bus, Overview, position, &checkpoints, context, "folding").await?;
+    let OverviewState { statistics, entities: known, documents: written } = fold.into_state();
+    let documents = documents(&bus, position, written).await?;
+    let space = bus.space().to_string();
+    let standing = Standing { space, position, statistics, entities: known, documents };
     match output.format() {
         Format::Json => output.json(&standing)?,
         Format::Human => describe(&mut output, &standing, entities)?,
     }
+    cache::warn(&checkpoints, &mut output)?;
     output.flush()
 }
 
@@ -84,41 +95,29 @@ pub(crate) async fn resolve(bus: &Bus, cut: Cut) -> Result<Position, Failure> {
     Ok(position)
 }
 
-async fn fold(bus: &Bus, position: Position, context: &Context) -> Result<Standing, Failure> {
-    let mut statistics = Fold::new(Statistics);
-    let mut entities = Fold::new(Entities);
-    let cut = Cut::Position(position);
-    let bar = progress::count(Some(position.get()), context.global.json, "folding");
-    if position > Position::ZERO {
-        let mut entries = bus.read(Query { until: Some(cut), ..Query::default() }).await?;
-        while let Some(entry) = entries.next().await {
-            match entry {
-                Ok(entry) => {
-                    bar.set_position(entry.position.get());
-                    statistics.apply(&entry);
-                    entities.apply(&entry);
-                }
-                Err(EntryError::Unreadable { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    bar.finish_and_clear();
+async fn documents(
+    bus: &Bus,
+    position: Position,
+    known: BTreeMap<DocumentName, DocumentState>,
+) -> Result<Vec<DocumentStanding>, Failure> {
+    let moment = Moment::Cut(Cut::Position(position));
     let mut documents = Vec::new();
-    if position > Position::ZERO {
-        for summary in bus.documents(Some(cut)).await? {
-            let past = bus.document_at(&summary.name, Moment::Cut(cut)).await?;
-            let (heads, changes) = (past.heads().clone(), past.replica().change_count());
-            documents.push(DocumentStanding { summary, heads, changes });
-        }
+    for (name, DocumentState { entries, bytes, last, author }) in known {
+        let past = bus.document_at(&name, moment.clone()).await?;
+        let (heads, changes) = (past.heads().clone(), past.replica().change_count());
+        let (position, time) = (last.position, last.recorded);
+        documents.push(DocumentStanding {
+            name,
+            position,
+            time,
+            author,
+            entries,
+            bytes,
+            heads,
+            changes,
+        });
     }
-    Ok(Standing {
-        space: bus.space().to_string(),
-        position,
-        statistics: statistics.into_state(),
-        entities: entities.into_state(),
-        documents,
-    })
+    Ok(documents)
 }
 
 fn describe(output: &mut Output, standing: &Standing, most: usize) -> Result<(), Failure> {
@@ -141,10 +140,8 @@ fn describe(output: &mut Output, standing: &Standing, most: usize) -> Result<(),
         output.line(format!("\n{table}"))?;
     }
     if !entities.is_empty() {
-        let mut newest: Vec<_> = entities.iter().collect();
-        newest.sort_by_key(|(_, state)| std::cmp::Reverse(state.last.moment.position));
         let mut table = show::table(&["ENTITY", "EVENTS", "LAST EVENT", "BY", "POSITION"]);
-        for (name, state) in newest.iter().take(most) {
+        for (name, state) in entities.newest(most) {
             table.add_row([
                 name.to_string(),
                 state.events.to_string(),
@@ -161,14 +158,14 @@ fn describe(output: &mut Output, standing: &Standing, most: usize) -> Result<(),
     if !documents.is_empty() {
         let mut table =
             show::table(&["DOCUMENT", "CHANGES", "BYTES", "LAST BY", "POSITION", "HEADS"]);
-        for DocumentStanding { summary, heads, changes } in documents {
+        for document in documents {
             table.add_row([
-                summary.name.to_string(),
-                changes.to_string(),
-                summary.bytes.to_string(),
-                summary.author.to_string(),
-                summary.position.to_string(),
-                doc::short_heads(heads),
+                document.name.to_string(),
+                document.changes.to_string(),
+                document.bytes.to_string(),
+                document.author.to_string(),
+                document.position.to_string(),
+                doc::short_heads(&document.heads),
             ]);
         }
         output.line(format!("\n{table}"))?;

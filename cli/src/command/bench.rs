@@ -13,6 +13,7 @@ use crate::output::Format;
 
 mod append;
 mod apply;
+mod at;
 mod memory;
 mod open;
 mod read;
@@ -53,6 +54,8 @@ enum What {
     Open,
     /// From an edit to its being visible in another process.
     Visible,
+    /// Everything as it stood at random points of a log of 1,000,000 events, as a process of its own.
+    At,
     /// Everything.
     All,
 }
@@ -152,6 +155,9 @@ async fn measure(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     if wants(What::Visible) {
         rows.extend(visible::measure(&servers, effort, &recording).await?);
+    }
+    if wants(What::At) {
+        rows.extend(at::measure(&servers, effort).await?);
     }
     servers.stop().await?;
     show(&rows, context)

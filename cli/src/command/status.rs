@@ -4,26 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use colony_bus::log::Description;
 use colony_bus::presence::Member;
-use colony_bus::{Bus, EntryError, Query};
-use colony_core::subject::Kind;
-use colony_core::{AgentName, DocumentName, EntryKind, Timestamp};
-use futures_util::StreamExt as _;
+use colony_core::replay::{Fold, Statistics, StatisticsState};
+use colony_core::{AgentName, DocumentName, Timestamp};
 use serde::Serialize;
 
+use crate::cache::{self, CacheArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, style};
-use crate::progress;
 use crate::show;
+use crate::source::SourceArgs;
 
 /// Shows the server, what an acknowledgement means there, and what the space holds.
 ///
 /// Creates the space if it does not exist.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leaves out what must be counted by reading the whole log.
+    /// Leaves out what must be counted by reading the log.
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,7 +39,7 @@ struct Status<'a> {
     counted: Option<Counted>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Counted {
     entries: u64,
     entries_by_kind: BTreeMap<&'static str, u64>,
@@ -52,9 +53,14 @@ struct Counted {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let bus = context.bus().await?;
     let tail = bus.tail().await?;
+    let checkpoints = args.cache.checkpoints(&SourceArgs::default());
     let counted = match args.quick {
         true => None,
-        false => Some(count(&bus, tail.get(), context).await?),
+        false => {
+            let (what, until) = ("counting", tail);
+            let fold = cache::fold(&bus, Statistics, until, &checkpoints, context, what).await?;
+            Some(Counted::of(fold))
+        }
     };
     let roster = bus.presence().roster().await;
     let status = Status {
@@ -70,34 +76,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Format::Json => output.json(&status)?,
         Format::Human => output.line(describe(&status))?,
     }
+    cache::warn(&checkpoints, &mut output)?;
     output.flush()
 }
 
-async fn count(bus: &Bus, tail: u64, context: &Context) -> Result<Counted, Failure> {
-    let bar = progress::count(Some(tail), context.global.json, "counting");
-    let mut counted = Counted::default();
-    let mut entries = bus.read(Query::default()).await?;
-    while let Some(entry) = entries.next().await {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(EntryError::Unreadable { .. }) => {
-                counted.unreadable += 1;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        bar.set_position(entry.position.get());
-        counted.entries += 1;
-        *counted.entries_by_kind.entry(EntryKind::of(&entry.address).token()).or_default() += 1;
-        *counted.authors.entry(entry.event().author.clone()).or_default() += 1;
-        if let Some(Kind::Document(name)) = entry.kind() {
-            counted.documents.insert(name.clone());
+impl Counted {
+    fn of(fold: Fold<Statistics>) -> Self {
+        let unreadable = fold.unreadable();
+        let StatisticsState {
+            entries,
+            data_bytes: _,
+            kinds,
+            authors,
+            types: _,
+            documents,
+            first,
+            last,
+        } = fold.into_state();
+        Self {
+            entries,
+            entries_by_kind: kinds.into_iter().map(|(kind, count)| (kind.token(), count)).collect(),
+            unreadable,
+            documents: documents.into_keys().collect(),
+            authors,
+            first_recorded: first.map(|moment| moment.recorded),
+            last_recorded: last.map(|moment| moment.recorded),
         }
-        counted.first_recorded.get_or_insert(entry.recorded);
-        counted.last_recorded = Some(entry.recorded);
     }
-    bar.finish_and_clear();
-    Ok(counted)
 }
 
 fn describe(status: &Status<'_>) -> String {

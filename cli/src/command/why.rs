@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use colony_bus::{Bus, EntryError, Query};
+use colony_bus::Bus;
 use colony_core::document::{ChangeHash, Kind, Origin, Path};
-use colony_core::replay::{Branch, EntryKey, Fold, Step, Stories, Story, StoryNode};
+use colony_core::replay::{Branch, EntryKey, Step, Stories, Story, StoryNode};
 use colony_core::{DocumentName, EventId, Position};
-use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
+use crate::cache::{self, CacheArgs};
 use crate::carriers::{self, Carrier};
 use crate::command::doc;
 use crate::context::Context;
 use crate::failure::{Failure, InputError, NotFound};
 use crate::output::{Format, Output, style};
-use crate::progress;
 use crate::source::SourceArgs;
 
 /// Tells why something is as it is: back to what began it, and forward to what it led to.
@@ -42,13 +41,18 @@ pub(crate) struct Args {
     limit: usize,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Args { what, path, char, limit, source } = args;
+    let Args { what, path, char, limit, source, cache } = args;
     let bus = context.reading_bus(&source).await?;
     let mut output = context.output();
-    let story = read_story(&bus, context).await?;
+    let checkpoints = cache.checkpoints(&source);
+    let tail = bus.tail().await?;
+    let story = cache::fold(&bus, Stories, tail, &checkpoints, context, "reading").await?;
+    let story = story.into_state();
     match path {
         Some(path) => {
             let name: DocumentName = what.parse().map_err(InputError::Name)?;
@@ -65,25 +69,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
             }
         }
     }
+    cache::warn(&checkpoints, &mut output)?;
     output.flush()
-}
-
-async fn read_story(bus: &Bus, context: &Context) -> Result<Story, Failure> {
-    let bar = progress::count(Some(bus.tail().await?.get()), context.global.json, "reading");
-    let mut fold = Fold::new(Stories);
-    let mut entries = bus.read(Query::default()).await?;
-    while let Some(entry) = entries.next().await {
-        match entry {
-            Ok(entry) => {
-                bar.set_position(entry.position.get());
-                fold.apply(&entry);
-            }
-            Err(EntryError::Unreadable { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bar.finish_and_clear();
-    Ok(fold.into_state())
 }
 
 /// Finds what is asked about: an id may belong to events of several authors.

@@ -102,6 +102,37 @@ async fn a_file_that_was_cut_off_is_not_imported() {
     assert_eq!(lab.one(&["status"])["entries"], 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn an_import_that_is_interrupted_says_what_is_in_the_log_and_is_completed_by_another() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let lab = Lab::new().await;
+    let file = recorded("nats-server-commits.ndjson.gz");
+    let file = file.to_str().unwrap();
+    // What is acknowledged takes long enough to be interrupted.
+    let all: Vec<Value> =
+        commits(usize::MAX).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let import = lab.colony(&["import", file]).arg("--json").spawn();
+    while lab.one(&["status", "--quick"])["tail"].as_u64().unwrap() < 200 {}
+    // The server answers nothing, until the signal is there.
+    lab.node.pause().unwrap();
+    kill_process(Pid::from_raw(import.id() as i32).unwrap(), Signal::INT).unwrap();
+    lab.node.resume().unwrap();
+    let output = import.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(output.stdout.is_empty(), "it does not say that it is done");
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let message = error["error"]["message"].as_str().unwrap();
+
+    let log = lab.json(&["log"]);
+    assert!(message.contains(&format!("{} events are in the log", log.len())), "{message}");
+    assert!(message.contains("run the same command again"), "{message}");
+    assert_eq!(ids(&log), ids(&all[..log.len()]), "the file up to there, in its order");
+    let report = lab.one(&["import", file]);
+    assert_eq!(report["skipped"], log.len());
+    assert_eq!(ids(&lab.json(&["log"])), ids(&all));
+}
+
 #[tokio::test]
 async fn an_import_that_was_killed_is_completed_by_another() {
     let lab = Lab::new().await;

@@ -4,10 +4,14 @@
 #![expect(clippy::indexing_slicing, reason = "JSON of a known shape")]
 
 mod capture;
+mod checkpoints;
 mod credentials;
 mod documents;
 mod events;
 mod import;
 mod malformed;
+mod presence;
+mod readers;
 mod run;
+mod tls;
 mod up;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Child;
 
+use colony_server::{Finder, Release, Silent};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
@@ -94,4 +95,16 @@ fn a_program_that_is_no_server_is_refused() {
         run("/nonexistent/nats-server")["message"].as_str().unwrap().contains("cannot be used")
     );
     run("/bin/true");
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_by_its_path() {
+    let old = Finder::from_env().fetch_version(Release::TOO_OLD, &Silent).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("data");
+    let up = Colony::new(&["up", "--port", "0", "--nats-server"]).arg(old.path()).arg(&store);
+    let error = up.error(4);
+    let told = format!("{} {}", error["message"], error["causes"]);
+    assert!(told.contains("2.11.0") && told.contains("2.12.0"), "{told}");
+    assert!(!store.join("jetstream").exists(), "nothing was started");
 }

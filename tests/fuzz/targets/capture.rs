@@ -1,9 +1,8 @@
 //! Reads any bytes as a capture, and any bytes as the content of a block whose hashes are good.
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use colony_core::Digest;
 use colony_core::capture::CaptureReader;
-use libfuzzer_sys::fuzz_target;
 
 const HEADER: &[u8] = br#"{"space":"lab","log":"l","server":"s","after":0,"through":99,"created":"2026-01-31T12:00:00Z"}"#;
 
@@ -13,7 +12,7 @@ fn read(bytes: &[u8]) {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+colony_fuzz::target!(|input| {
     read(input);
     let Some((raw, block)) = input.split_first_chunk::<4>() else { return };
     let mut bytes = b"\x89colony\n\0\0\0\x01".to_vec();

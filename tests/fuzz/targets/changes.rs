@@ -1,10 +1,9 @@
 //! Decodes any bytes as the changes of a document.
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use bytes::Bytes;
 use colony_core::envelope::decode_changes;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
+colony_fuzz::target!(|input| {
     let _ = decode_changes(Bytes::copy_from_slice(input));
 });

@@ -1,14 +1,13 @@
 //! Opens any bytes as an entry. The first line of the input, if it is a subject, is where they stand.
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use bytes::Bytes;
 use colony_core::cloudevents::entry_to_json;
 use colony_core::envelope::open;
 use colony_core::signature::Verifier;
 use colony_core::{Position, Timestamp};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
+colony_fuzz::target!(|input| {
     let split = input.iter().position(|b| *b == b'\n').unwrap_or(0);
     let subject = match std::str::from_utf8(&input[..split]) {
         Ok(subject) if split > 0 => subject,

@@ -1,10 +1,9 @@
 //! Decodes any bytes as a stored snapshot.
-#![no_main]
+#![cfg_attr(feature = "libfuzzer", no_main)]
 
 use bytes::Bytes;
 use colony_core::envelope::SnapshotRecord;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| {
+colony_fuzz::target!(|input| {
     let _ = SnapshotRecord::decode(Bytes::copy_from_slice(input));
 });

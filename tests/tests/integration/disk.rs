@@ -94,16 +94,62 @@ fn filler(disk: &SmallDisk) -> PathBuf {
     disk.path().join("filler")
 }
 
+/// What keeps a server from writing more: a small file system; where none can be mounted, a limit on the size of its
+/// files, which a write runs into as into a full disk.
+enum Shortage {
+    Disk(SmallDisk),
+    Files(TempDir),
+}
+
+impl Shortage {
+    fn new() -> Self {
+        match SmallDisk::mount(24) {
+            Some(disk) => {
+                std::fs::write(filler(&disk), vec![0; 12 << 20]).unwrap();
+                Self::Disk(disk)
+            }
+            None => Self::Files(tempfile::tempdir().unwrap()),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Disk(disk) => disk.path(),
+            Self::Files(dir) => dir.path(),
+        }
+    }
+
+    /// Lets it begin. The disk is nearly full by itself.
+    fn begin(&self, node: &Node) {
+        match self {
+            Self::Disk(_) => {}
+            Self::Files(_) => limit_files(node.pid().unwrap(), 2 << 20),
+        }
+    }
+
+    /// Makes room. A limit goes with the process.
+    fn end(&self) {
+        match self {
+            Self::Disk(disk) => std::fs::remove_file(filler(disk)).unwrap(),
+            Self::Files(_) => {}
+        }
+    }
+}
+
+fn limit_files(pid: u32, bytes: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    prlimit(pid, Resource::Fsize, limit).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_nothing_acknowledged_is_lost_and_it_goes_on_once_there_is_room() {
     within(LIMIT, "a full disk", async {
-        let Some(disk) = SmallDisk::mount(24) else {
-            println!("no file system can be mounted here: the limit of the store is tested only");
-            return;
-        };
-        std::fs::write(filler(&disk), vec![0; 12 << 20]).unwrap();
-        let config = NodeConfig::new("small", disk.path().join("small"));
+        let shortage = Shortage::new();
+        let config = NodeConfig::new("small", shortage.path().join("small"));
         let mut node = Node::start(&server().await, config).await.unwrap();
+        shortage.begin(&node);
         let bus = Bus::connect(options("writer", &node.url())).await.unwrap();
         let mut load = Load::new();
         load.add(&bus, "writer", 16, usize::MAX, 2_000);
@@ -118,7 +164,7 @@ async fn on_a_full_disk_nothing_acknowledged_is_lost_and_it_goes_on_once_there_i
             }
         }
         load.stop();
-        std::fs::remove_file(filler(&disk)).unwrap();
+        shortage.end();
         // A server whose disk was full has switched its storage off until it is started again.
         node.restart().await.unwrap();
         let mut told = load.finish().await;

@@ -5,9 +5,11 @@
 mod cluster;
 mod crash;
 mod disk;
+mod documents;
 mod gate;
 mod network;
 mod permissions;
+mod presence;
 mod races;
 mod readers;
 mod sizes;

@@ -1,22 +1,28 @@
 //! Checkpoints: states of projections, kept so that a replay need not begin at the beginning.
 
+use bytes::{Buf as _, Bytes};
 use serde::{Deserialize, Serialize};
 
-use super::Projection;
+use super::{Fold, Projection};
 use crate::digest::Digest;
+use crate::lane::LaneChecker;
 use crate::position::Position;
+
+/// What the digest begins with: bytes of another format have another digest.
+const FORMAT: &[u8] = b"colony.checkpoint.v2\0";
 
 /// The state of a projection at a position of one log: a cache, deletable at any time.
 ///
-/// It names the log that it was made from, so that one of another log, or of the same log before a restore, is
-/// never believed.
+/// It names the log that it was made from and the entry that was the last one in it, so that one of another log, or of the
+/// same log before a restore or a loss, is never believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     head: Head,
-    state: Vec<u8>,
+    /// The ends of the lanes, and the state.
+    content: Bytes,
 }
 
-/// What stands before the state, as JSON on one line.
+/// What stands before the content, as JSON on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -24,10 +30,12 @@ struct Head {
     projection: String,
     version: u32,
     position: Position,
+    entry: Digest,
+    unreadable: u64,
     digest: Digest,
 }
 
-/// Why a checkpoint is not believed. Nothing is lost: the log is folded from the beginning.
+/// Why a checkpoint is not believed, or cannot be made. Nothing is lost: the log is folded from the beginning.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -59,35 +67,46 @@ pub enum CheckpointError {
         /// The version of that.
         found_version: u32,
     },
-    /// The state has no JSON form, or the JSON is no state.
-    #[error("the state cannot be written or read")]
-    State(#[source] serde_json::Error),
+    /// What stands at the position is not an entry.
+    #[error("there is no entry at position {position} to know the log by")]
+    NoEntry {
+        /// Where the fold stands.
+        position: Position,
+    },
+    /// The content is not a state of this projection.
+    #[error("the state cannot be read")]
+    State(#[source] rmp_serde::decode::Error),
+    /// The state cannot be written.
+    #[error("the state cannot be written")]
+    Write(#[source] rmp_serde::encode::Error),
+    /// The head cannot be written.
+    #[error("the head cannot be written")]
+    Head(#[source] serde_json::Error),
 }
 
 impl Checkpoint {
-    pub(super) fn make<P: Projection>(
-        projection: &P,
-        log: &str,
-        position: Position,
-        state: &P::State,
-    ) -> Result<Self, CheckpointError> {
-        let state = serde_json::to_vec(state).map_err(CheckpointError::State)?;
+    pub(super) fn make<P: Projection>(fold: &Fold<P>, log: &str) -> Result<Self, CheckpointError> {
+        let Fold { projection, state, lanes, position, last, unreadable } = fold;
+        let entry = last.ok_or(CheckpointError::NoEntry { position: *position })?;
+        let content = rmp_serde::to_vec(&(lanes, state)).map_err(CheckpointError::Write)?;
         let mut head = Head {
             log: log.to_owned(),
             projection: projection.name().to_owned(),
             version: projection.version(),
-            position,
+            position: *position,
+            entry,
+            unreadable: *unreadable,
             digest: Digest::of(&[]),
         };
-        head.digest = digest(&head, &state);
-        Ok(Self { head, state })
+        head.digest = digest(&head, &content);
+        Ok(Self { head, content: content.into() })
     }
 
-    pub(super) fn state_for<P: Projection>(
+    pub(super) fn content_for<P: Projection>(
         &self,
         projection: &P,
         log: &str,
-    ) -> Result<P::State, CheckpointError> {
+    ) -> Result<(LaneChecker, P::State), CheckpointError> {
         let Head { log: found, projection: found_name, version: found_version, .. } = &self.head;
         if found != log {
             return Err(CheckpointError::Log { expected: log.to_owned(), found: found.clone() });
@@ -100,7 +119,7 @@ impl Checkpoint {
                 found_version: *found_version,
             });
         }
-        serde_json::from_slice(&self.state).map_err(CheckpointError::State)
+        rmp_serde::from_slice(&self.content).map_err(CheckpointError::State)
     }
 
     /// Returns where the last entry in the state stands.
@@ -108,14 +127,24 @@ impl Checkpoint {
         self.head.position
     }
 
-    /// Writes the checkpoint: a line of JSON that names it, and the state.
+    /// Returns the digest of that entry.
+    pub fn entry(&self) -> Digest {
+        self.head.entry
+    }
+
+    /// Returns how many positions up to there hold something that is not an entry.
+    pub fn unreadable(&self) -> u64 {
+        self.head.unreadable
+    }
+
+    /// Writes the checkpoint: a line of JSON that names it, and its content.
     ///
     /// # Errors
-    /// [`CheckpointError::State`], which no checkpoint made or read here gives.
+    /// [`CheckpointError::Head`], which no checkpoint made or read here gives.
     pub fn encode(&self) -> Result<Vec<u8>, CheckpointError> {
-        let mut bytes = serde_json::to_vec(&self.head).map_err(CheckpointError::State)?;
+        let mut bytes = serde_json::to_vec(&self.head).map_err(CheckpointError::Head)?;
         bytes.push(b'\n');
-        bytes.extend_from_slice(&self.state);
+        bytes.extend_from_slice(&self.content);
         Ok(bytes)
     }
 
@@ -123,28 +152,33 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Malformed`] or [`CheckpointError::Digest`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let end = bytes.iter().position(|b| *b == b'\n').ok_or(CheckpointError::Malformed)?;
-        let (head, state) = bytes.split_at_checked(end).ok_or(CheckpointError::Malformed)?;
-        let head: Head = serde_json::from_slice(head).map_err(|_| CheckpointError::Malformed)?;
-        let state = state.get(1..).unwrap_or_default().to_vec();
-        if digest(&head, &state) != head.digest {
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, CheckpointError> {
+        let mut content: Bytes = bytes.into();
+        let end = content.iter().position(|b| *b == b'\n').ok_or(CheckpointError::Malformed)?;
+        let head = content.split_to(end);
+        content.advance(1);
+        let head: Head = serde_json::from_slice(&head).map_err(|_| CheckpointError::Malformed)?;
+        if digest(&head, &content) != head.digest {
             return Err(CheckpointError::Digest);
         }
-        Ok(Self { head, state })
+        Ok(Self { head, content })
     }
 }
 
 /// Digests everything but the digest itself. Each text is preceded by its length, so that no two heads run together.
-fn digest(head: &Head, state: &[u8]) -> Digest {
-    let Head { log, projection, version, position, digest: _ } = head;
-    let mut bytes = b"colony.checkpoint.v1\0".to_vec();
-    for text in [log, projection] {
-        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    bytes.extend_from_slice(&version.to_be_bytes());
-    bytes.extend_from_slice(&position.get().to_be_bytes());
-    bytes.extend_from_slice(state);
-    Digest::of(&bytes)
+fn digest(head: &Head, content: &[u8]) -> Digest {
+    let Head { log, projection, version, position, entry, unreadable, digest: _ } = head;
+    let length = |text: &str| (text.len() as u64).to_be_bytes();
+    Digest::of_pieces(&[
+        FORMAT,
+        &length(log),
+        log.as_bytes(),
+        &length(projection),
+        projection.as_bytes(),
+        &version.to_be_bytes(),
+        &position.get().to_be_bytes(),
+        entry.as_bytes(),
+        &unreadable.to_be_bytes(),
+        content,
+    ])
 }

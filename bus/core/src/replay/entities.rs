@@ -1,14 +1,15 @@
 //! What happened last to each entity.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Projection;
 use super::statistics::Moment;
 use crate::envelope::Entry;
-use crate::name::{AgentName, EntityName, EventId, EventType};
+use crate::name::{AgentName, EventId, EventType};
 use crate::subject::Kind;
+
+mod table;
+pub use table::EntityTable;
 
 /// Keeps the last event or mail about each entity.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,18 +40,18 @@ pub struct LastEvent {
 }
 
 impl Projection for Entities {
-    type State = BTreeMap<EntityName, EntityState>;
+    type State = EntityTable;
 
     fn name(&self) -> &str {
         "entities"
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn initial(&self) -> Self::State {
-        BTreeMap::new()
+        EntityTable::default()
     }
 
     fn evolve(&self, state: &mut Self::State, entry: &Entry) {
@@ -60,21 +61,12 @@ impl Projection for Entities {
         else {
             return;
         };
-        let moment = Moment::from(entry);
         let last = LastEvent {
-            moment,
+            moment: Moment::from(entry),
             id: event.id.clone(),
             ty: event.ty.clone(),
             author: event.author.clone(),
         };
-        match state.get_mut(entity) {
-            Some(known) => {
-                known.events += 1;
-                known.last = last;
-            }
-            None => {
-                state.insert(entity.clone(), EntityState { events: 1, first: moment, last });
-            }
-        }
+        state.happened(entity, last);
     }
 }

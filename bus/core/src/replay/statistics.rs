@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::Projection;
 use crate::envelope::Entry;
 use crate::filter::EntryKind;
-use crate::name::{AgentName, DocumentName, EntityName, EventType};
+use crate::name::{AgentName, DocumentName, EventType};
 use crate::position::Position;
 use crate::subject::Kind;
 use crate::timestamp::Timestamp;
 
-/// Counts entries by kind, author and document, and events and mail by type and entity.
+/// Counts entries by kind, author and document, and events and mail by type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Statistics;
 
@@ -29,8 +29,6 @@ pub struct StatisticsState {
     pub authors: BTreeMap<AgentName, u64>,
     /// Events and mail by type.
     pub types: BTreeMap<EventType, u64>,
-    /// Events and mail by entity.
-    pub entities: BTreeMap<EntityName, u64>,
     /// Changes by document.
     pub documents: BTreeMap<DocumentName, u64>,
     /// The first entry.
@@ -62,7 +60,7 @@ impl Projection for Statistics {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn initial(&self) -> StatisticsState {
@@ -78,9 +76,6 @@ impl Projection for Statistics {
         match entry.kind() {
             Some(Kind::Event { .. } | Kind::Mail { .. }) => {
                 count(&mut state.types, &event.ty);
-                if let Some(entity) = &event.entity {
-                    count(&mut state.entities, entity);
-                }
             }
             Some(Kind::Document(name)) => count(&mut state.documents, name),
             Some(Kind::Snapshot(_) | Kind::Effect(_) | Kind::Cursor) | None => {}
