@@ -109,8 +109,14 @@ impl Appender {
         format!("{}.{id}", self.inbox)
     }
 
-    pub(super) fn acknowledge(&self, position: Position) {
-        self.acknowledged.fetch_max(position.get(), Ordering::Relaxed);
+    /// Notes where the last record of a unit stands that was sent when `floor` was known.
+    pub(super) fn acknowledge(&self, position: Position, floor: Position) {
+        if position > floor {
+            self.acknowledged.fetch_max(position.get(), Ordering::Relaxed);
+        } else {
+            // The log lost its end: what was acknowledged is there no more.
+            self.acknowledged.store(position.get(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -294,7 +300,7 @@ async fn one(
     match serde_json::from_slice::<Answer<PubAck>>(&answer) {
         Ok(Answer::Ok(ack)) => {
             let position = Position::new(ack.seq);
-            flight.log.shared.appender.acknowledge(position);
+            flight.log.shared.appender.acknowledge(position, flight.floor);
             Ok(vec![position])
         }
         Ok(Answer::Error { error }) => match condition {

@@ -60,7 +60,7 @@ async fn committed(
     };
     match serde_json::from_slice::<Answer<PubAck>>(&answer) {
         Ok(Answer::Ok(ack)) => {
-            flight.log.shared.appender.acknowledge(Position::new(ack.seq));
+            flight.log.shared.appender.acknowledge(Position::new(ack.seq), flight.floor);
             Ok(ending_at(ack.seq, total))
         }
         Ok(Answer::Error { error }) if error.is_conflict() => {
@@ -137,7 +137,7 @@ async fn streamed(
                     return Err(interrupted(applied, source));
                 }
                 let floor = flight.floor;
-                flight.log.shared.appender.acknowledge(last);
+                flight.log.shared.appender.acknowledge(last, floor);
                 if floor != Position::ZERO && ack.seq == floor.get() + stored {
                     return Ok(ending_at(ack.seq, total));
                 }

@@ -165,8 +165,12 @@ impl Source {
                 Ok(None) => {}
                 Err(_) if limit == OVERDUE => self.messages = None,
                 Err(_) => match newest(&self.log.shared, &self.subjects).await? {
-                    newest if newest <= self.last => return Ok(None),
-                    _ => limit = OVERDUE,
+                    newest if newest > self.last => limit = OVERDUE,
+                    // The client opened the consumer again by itself, of a log that ends before what was read of it.
+                    newest if newest < self.last && tail(&self.log.shared).await? < self.last => {
+                        self.messages = None;
+                    }
+                    _ => return Ok(None),
                 },
             }
         }
@@ -201,7 +205,18 @@ const REDIRECTED: &str = "Nats-Sequence";
 /// pending that has not arrived there.
 async fn newest(shared: &Shared, subjects: &[String]) -> Result<Position, ReadError> {
     let whole = [shared.subjects.clone()];
-    let subjects = if subjects.is_empty() { &whole[..] } else { subjects };
+    let subjects = match subjects {
+        [] => {
+            // A server goes through every subject that matches a filter; there may be as many as entries.
+            let tail = tail(shared).await?;
+            if tail == Position::ZERO || get(shared, json!({ "seq": tail })).await?.is_some() {
+                return Ok(tail);
+            }
+            // The last record was removed.
+            &whole[..]
+        }
+        subjects => subjects,
+    };
     let asked = subjects.iter().map(|subject| get(shared, json!({ "last_by_subj": subject })));
     let found = futures_util::future::try_join_all(asked).await?;
     let positions = found.into_iter().flatten().map(|record| record.position);
@@ -230,8 +245,18 @@ async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadErro
             match source.advance().await {
                 Ok(Some(record)) if record.position > goal => return None,
                 Ok(Some(record)) => return Some((Ok(record), Some((source, goal)))),
-                // The last records of the range were removed meanwhile.
-                Ok(None) => goal = source.last,
+                Ok(None) => match was_removed(&source.log.shared, goal).await {
+                    Ok(true) => goal = source.last,
+                    Ok(false) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                    Ok(false) => {
+                        let lost = ReadError::Lost { seen: goal, tail: source.last };
+                        return Some((Err(lost), None));
+                    }
+                    Err(error) if passes(&error) && Instant::now() < deadline => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(error) => return Some((Err(error), None)),
+                },
                 Err(error) if passes(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -241,6 +266,14 @@ async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadErro
         None
     });
     Ok(records.boxed())
+}
+
+/// Tells whether the record at a position that was there is no more, though the log goes that far.
+///
+/// Where it does not, a new leader is still catching up with itself, or the log lost its end.
+async fn was_removed(shared: &Shared, position: Position) -> Result<bool, ReadError> {
+    let there = get(shared, json!({ "seq": position })).await?.is_some();
+    Ok(!there && tail(shared).await? >= position)
 }
 
 pub(super) async fn follow(

@@ -172,7 +172,8 @@ impl Driver {
     pub(super) fn passed(&mut self, request: &Request) {
         if let Some(receipt) = request.done.last() {
             self.last = receipt.position;
-            self.floor = self.floor.max(receipt.position);
+            // Not the highest: a log that lost its end gives positions again.
+            self.floor = receipt.position;
         }
     }
 
@@ -208,7 +209,9 @@ impl Driver {
         sealed: &[Vec<SealedLink>],
     ) -> Result<Vec<Receipt>, ReadError> {
         let subjects = vec![lanes_filter(&self.space, &self.lane.name)];
-        let range = Range { after: self.floor, until: Position::MAX, subjects };
+        let lost = self.log.tail().await? < self.floor;
+        let after = if lost { Position::ZERO } else { self.floor };
+        let range = Range { after, until: Position::MAX, subjects };
         let mut records = self.log.read(range).await?;
         let mut found = Vec::new();
         let mut wanted = sealed.iter().flatten().peekable();
