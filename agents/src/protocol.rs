@@ -59,6 +59,8 @@ pub mod advice;
 pub mod reunion;
 pub mod tax;
 
+pub mod workload;
+
 pub use canonical::{CanonicalError, canonical};
 pub use coordination::{Coordination, CoordinationState, Outcome, Rejection, Slot, types};
 pub use draft::Draft;

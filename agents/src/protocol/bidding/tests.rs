@@ -190,7 +190,10 @@ fn the_commitment_is_the_digest_of_documented_lines() {
     let text = format!("colony.bid.v1\npit\nbob\n3\n{}\nb\n", at(90).as_nanos());
     let expected = colony_core::Digest::of(text.as_bytes());
     assert_eq!(commit("bob", 3, "b"), json!({"commitment": expected}));
-    assert_eq!(expected.to_string(), "GOLDEN");
+    assert_eq!(
+        expected.to_string(),
+        "4c26626373e6bf90d564a2b858569a63c51ebd385a715ef91e014853f6283ae7"
+    );
 }
 
 #[test]

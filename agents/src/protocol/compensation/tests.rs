@@ -128,6 +128,8 @@ fn names_are_used_once_and_intents_lie_ahead() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_finds_the_same_conflicts_and_no_two_standing_acts_meet(
         steps in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..40),

@@ -171,9 +171,15 @@ fn the_signed_bytes_never_change() {
     let digest = terms_digest(&entity("map"), terms).unwrap();
     let expected = "colony.contract.v1\nmap\n{\"a\":-5,\"b\":[1,{\"c\":null,\"d\":\"é\\n\"}]}\n";
     assert_eq!(digest, Digest::of(expected.as_bytes()));
-    assert_eq!(digest.to_string(), "GOLDEN1");
+    assert_eq!(
+        digest.to_string(),
+        "5eda1e22af5bbda92b75256ec9bd4754cdf98d7dfaf55439c8c41524330c0436"
+    );
     let signature = Signature::make(&signer(1), &digest).unwrap();
-    assert_eq!(signature.to_string(), "GOLDEN2");
+    assert_eq!(
+        signature.to_string(),
+        "a6f96088acbab32425cf7b3324ef5de53ac7e0dd3ce4a2fdaa4b2a06a0ab3ec5ab4bc68f89b81abc69dfda4ba352ba5ec6552f46aa2babf4d1d23a06e99e630a"
+    );
     assert!(signature.holds(signer(1).public(), &digest));
 }
 
@@ -428,7 +434,7 @@ fn the_position_decides_which_records_are_checked_and_each_must_be() {
         contract(&told).work[0].submission.as_ref().unwrap().check,
         Check::Records(picked.clone())
     );
-    assert_eq!(picked, [0_u32; 0], "GOLDEN3");
+    assert_eq!(picked, [1, 5, 9, 19]);
     let some = json!({"milestone": 0, "submission": 8, "checked": picked[1..]});
     told.says("ann", "milestone.verified", "map", some)
         .fails(Rejection::Unchecked { record: picked[0] })
@@ -495,6 +501,8 @@ fn a_supplier_in_good_standing_is_only_audited() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_anybody_does_totals_are_conserved_and_every_reader_agrees(
         steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..60),

@@ -125,6 +125,8 @@ fn an_emergency_stop_takes_the_effect_from_all_that_follows_until_it_is_resumed(
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_has_the_same_answers_and_no_grant_is_overdrawn(
         steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..40),

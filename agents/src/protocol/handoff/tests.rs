@@ -158,6 +158,8 @@ fn retention_counts_the_reasons_that_survive_each_hop_and_names_who_dropped_whic
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_has_the_same_handoffs(
         steps in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..50),

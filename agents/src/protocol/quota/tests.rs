@@ -129,6 +129,8 @@ fn only_its_author_defines_a_quota_anew_and_that_grants_nothing_twice() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn max_min_gives_no_more_than_there_is_or_is_wanted_and_leaves_nobody_behind(
         amount in 0_u64..1_000,

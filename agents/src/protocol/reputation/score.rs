@@ -67,8 +67,8 @@ pub const HALF_LIFE: Millis = Millis::from_secs(30 * 24 * 60 * 60);
 /// The points of good deeds at which a spotless agent has half of the full score.
 const HALFWAY: u64 = 4;
 
-/// One point, in the unit that is folded: fine enough to fade smoothly, whole so that every machine computes the same.
-const POINT: u64 = 1 << 20;
+/// One point, in the unit that is folded: fine enough to fade within a second, whole so that every machine computes the same.
+const POINT: u64 = 1 << 32;
 
 /// A sum of points that fades: it halves with each [`HALF_LIFE`], and falls evenly in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Points {
         Self { units: 0, at }
     }
 
-    /// Returns what is left at a moment, in 2^-20 points.
+    /// Returns what is left at a moment, in 2^-32 points.
     fn left(self, now: Timestamp) -> u64 {
         let age = Millis::between(self.at, now).get();
         let (halvings, rest) = (age / HALF_LIFE.get(), age % HALF_LIFE.get());

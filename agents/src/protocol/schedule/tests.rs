@@ -104,6 +104,8 @@ fn definitions_that_make_no_sense_are_ignored_and_only_the_author_changes_one() 
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_has_the_same_schedules_and_no_tick_counts_twice(
         steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..40),

@@ -360,6 +360,8 @@ fn log(steps: &[(u8, u8, u8, u8)]) -> Told {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_has_the_same_tasks(
         steps in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..60),

@@ -122,6 +122,8 @@ fn where_keys_are_named_a_vote_without_its_signature_does_not_count() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_reader_counts_alike_and_one_vote_each(
         steps in prop::collection::vec(any::<(u8, u8, u8)>(), 0..40),
