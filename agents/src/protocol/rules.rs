@@ -48,8 +48,8 @@ pub trait Protocol: Sized {
         context: &Context<'_>,
     ) -> Result<Plan<Self::Event>, Self::Rejection>;
 
-    /// Returns a state that holds what the rules look at for events about this entity, and nothing else.
-    fn excerpt(state: &Self::State, entity: &EntityName) -> Self::State;
+    /// Returns a state that holds what the rules look at for these events, and little else: the copy to act them out on.
+    fn excerpt(state: &Self::State, plan: &Plan<Self::Event>) -> Self::State;
 
     /// Takes an event into the state, or rejects it and changes nothing. Returns what it proves about agents.
     ///
@@ -71,8 +71,9 @@ pub trait Protocol: Sized {
         command: Self::Command,
         context: &Context<'_>,
     ) -> Result<Vec<Draft>, Self::Rejection> {
-        let Plan { entity, events } = Self::plan(state, command, context)?;
-        let mut copy = Self::excerpt(state, &entity);
+        let plan = Self::plan(state, command, context)?;
+        let mut copy = Self::excerpt(state, &plan);
+        let Plan { entity, events } = plan;
         let mut context = *context;
         let mut drafts = Vec::with_capacity(events.len());
         for event in events {

@@ -1,5 +1,7 @@
 //! The rules of optimistic action.
 
+use std::collections::BTreeMap;
+
 use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -135,9 +137,20 @@ impl Protocol for Compensation {
         })
     }
 
-    fn excerpt(state: &ActionsState, _: &EntityName) -> ActionsState {
-        // Any other act may stand in the way.
-        state.clone()
+    fn excerpt(state: &ActionsState, plan: &Plan<ActionEvent>) -> ActionsState {
+        // Whatever is on the same resources may stand in the way.
+        let resources = plan.events.iter().flat_map(|event| match event {
+            ActionEvent::Intended(said) => said.resources.as_slice(),
+            ActionEvent::Taken(said) => said.resources.as_slice(),
+            ActionEvent::Compensated(_) => &[],
+        });
+        let on = resources.filter_map(|resource| state.on.get_key_value(&resource.name));
+        let on: BTreeMap<_, _> = on.map(|(name, on)| (name.clone(), on.clone())).collect();
+        let near = on.values().flatten().chain([&plan.entity]);
+        let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));
+        let actions = near.filter_map(copy).collect();
+        let owing = state.owing.get(&plan.entity).map(|to| (plan.entity.clone(), to.clone()));
+        ActionsState { actions, on, owing: owing.into_iter().collect() }
     }
 
     fn evolve(

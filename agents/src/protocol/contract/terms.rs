@@ -119,9 +119,9 @@ pub enum Verification {
         /// How many must agree.
         quorum: u32,
     },
-    /// The customer checks every so manieth milestone, and the last.
+    /// The customer checks every n-th milestone, and the last.
     Checkpoints {
-        /// Every how many.
+        /// Every how many: n.
         every: u32,
     },
     /// The delivery's digest was agreed: whoever has it can check it, and the fold does.

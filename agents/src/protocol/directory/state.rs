@@ -171,7 +171,8 @@ impl Protocol for Directory {
         })
     }
 
-    fn excerpt(state: &DirectoryState, entity: &EntityName) -> DirectoryState {
+    fn excerpt(state: &DirectoryState, plan: &Plan<DirectoryEvent>) -> DirectoryState {
+        let entity = &plan.entity;
         let agent: Option<AgentName> = entity.as_str().parse().ok();
         let listed =
             agent.as_ref().and_then(|agent| Some((agent.clone(), state.get(agent)?.clone())));

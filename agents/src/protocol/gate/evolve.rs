@@ -123,7 +123,8 @@ impl Protocol for Gate {
         Ok(Plan::one(name, event))
     }
 
-    fn excerpt(state: &GateState, entity: &EntityName) -> GateState {
+    fn excerpt(state: &GateState, plan: &Plan<GateEvent>) -> GateState {
+        let entity = &plan.entity;
         let question = state.question(entity).map(|known| (entity.clone(), known.clone()));
         GateState {
             questions: question.into_iter().collect(),

@@ -25,12 +25,21 @@ impl Protocol for Handoffs {
         plan(state, command, context)
     }
 
-    fn excerpt(state: &HandoffsState, entity: &EntityName) -> HandoffsState {
-        // An event may reach one handoff further, the one that it passes on or asks about; there are few, so all are
-        // taken along.
+    fn excerpt(state: &HandoffsState, plan: &Plan<HandoffEvent>) -> HandoffsState {
+        // An event may reach one handoff further: the one that it passes on or asks about.
+        let further = plan.events.iter().filter_map(|event| match event {
+            HandoffEvent::Offered(said) => said.continues.as_ref(),
+            HandoffEvent::Asked(said) => Some(&said.handoff),
+            HandoffEvent::Accepted(_)
+            | HandoffEvent::Declined(_)
+            | HandoffEvent::Completed(_)
+            | HandoffEvent::Answered(_) => None,
+        });
+        let entity = &plan.entity;
+        let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));
         let question = state.question(entity).map(|known| (entity.clone(), known.clone()));
         HandoffsState {
-            handoffs: state.handoffs.clone(),
+            handoffs: further.chain([entity]).filter_map(copy).collect(),
             questions: question.into_iter().collect(),
         }
     }

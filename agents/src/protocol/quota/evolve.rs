@@ -96,7 +96,8 @@ impl Protocol for Quotas {
         })
     }
 
-    fn excerpt(state: &QuotasState, entity: &EntityName) -> QuotasState {
+    fn excerpt(state: &QuotasState, plan: &Plan<QuotaEvent>) -> QuotasState {
+        let entity = &plan.entity;
         QuotasState(
             state.get(entity).map(|quota| (entity.clone(), quota.clone())).into_iter().collect(),
         )

@@ -304,7 +304,7 @@ impl Protocol for Reputation {
         Ok(Plan::one(crate::protocol::entity_of(&agent), event))
     }
 
-    fn excerpt(state: &ReputationState, _: &EntityName) -> ReputationState {
+    fn excerpt(state: &ReputationState, _: &Plan<ReputationEvent>) -> ReputationState {
         state.clone()
     }
 

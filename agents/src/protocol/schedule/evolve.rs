@@ -96,7 +96,8 @@ impl Protocol for Schedules {
         })
     }
 
-    fn excerpt(state: &SchedulesState, entity: &EntityName) -> SchedulesState {
+    fn excerpt(state: &SchedulesState, plan: &Plan<ScheduleEvent>) -> SchedulesState {
+        let entity = &plan.entity;
         let known = state.get(entity).map(|schedule| (entity.clone(), schedule.clone()));
         SchedulesState(known.into_iter().collect())
     }

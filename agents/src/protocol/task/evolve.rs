@@ -28,7 +28,8 @@ impl Protocol for Tasks {
         plan(state, command, context)
     }
 
-    fn excerpt(state: &TasksState, entity: &EntityName) -> TasksState {
+    fn excerpt(state: &TasksState, plan: &Plan<TaskEvent>) -> TasksState {
+        let entity = &plan.entity;
         let Some(task) = state.get(entity) else { return TasksState::default() };
         let named = task.offer.said.after.iter().chain([entity]);
         let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));

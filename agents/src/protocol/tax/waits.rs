@@ -147,7 +147,7 @@ impl Waits {
                 millis: Millis::new(*millis),
             };
         let mut waits: Vec<_> = self.ended.iter().map(wait).collect();
-        waits.sort_by(|a, b| b.millis.cmp(&a.millis));
+        waits.sort_by_key(|wait| std::cmp::Reverse(wait.millis));
         waits
     }
 }

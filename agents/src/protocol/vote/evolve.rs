@@ -97,7 +97,8 @@ impl Protocol for Votes {
         })
     }
 
-    fn excerpt(state: &VotesState, entity: &EntityName) -> VotesState {
+    fn excerpt(state: &VotesState, plan: &Plan<VoteEvent>) -> VotesState {
+        let entity = &plan.entity;
         VotesState(
             state.get(entity).map(|vote| (entity.clone(), vote.clone())).into_iter().collect(),
         )
