@@ -27,6 +27,11 @@ impl Contract {
         match (by, work.state) {
             (Side::Supplier, MilestoneState::Failed { .. }) => {}
             (Side::Customer, MilestoneState::Verified | MilestoneState::Paid) => {
+                // Whoever looked and found it good has had its say.
+                let found_good = work.submission.as_ref().map(|submission| &submission.good);
+                if found_good.is_some_and(|good| good.contains(context.author)) {
+                    return Err(Rejection::Already { agent: context.author.clone() });
+                }
                 let since = work.submission.as_ref().map(|submission| submission.since);
                 let until = since.map(|since| self.terms.judge_ms.after(since));
                 if let Some(until) = until
@@ -136,7 +141,7 @@ impl Contract {
                 let stake = std::mem::take(&mut self.escrow.customer);
                 ledger.unlock(&seller, stake);
                 self.transferred = self.transferred.saturating_add(stake);
-                self.phase = Phase::Active;
+                self.resume(context);
                 Ok(vec![at_fault(&buyer, &seller)])
             }
             SideFound::Customer => {

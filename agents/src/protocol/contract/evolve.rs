@@ -16,6 +16,7 @@ use crate::protocol::reputation::{Deed, DeedKind};
 use crate::protocol::rules::{Context, Plan, Protocol};
 use crate::protocol::schema;
 use crate::protocol::signing::Signature;
+use crate::protocol::time::Millis;
 
 impl Protocol for Contracts {
     const NOUNS: &'static [&'static str] = &["contract", "stake", "milestone", "dispute"];
@@ -117,6 +118,7 @@ fn propose(
         escrow: Escrow::default(),
         paid: 0,
         transferred: 0,
+        paused: Millis::new(0),
         phase: Phase::Proposed,
     };
     if let Some(signature) = &said.signature {
@@ -207,7 +209,7 @@ impl Contract {
     ) -> Result<Vec<Deed>, Rejection> {
         self.active()?;
         let milestone = said.milestone;
-        let (due, state) = (self.milestone(milestone)?.due, self.work(milestone)?.state);
+        let (due, state) = (self.due(milestone)?, self.work(milestone)?.state);
         let after = match state {
             MilestoneState::Pending => due,
             // Whoever was found wanting has time to contest it first.

@@ -9,6 +9,7 @@ use super::event::{Figures, SideFound};
 use super::ledger::Ledger;
 use super::sample::Check;
 use super::terms::{Side, Terms};
+use crate::protocol::time::Millis;
 
 /// P11: promises with stakes.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,8 @@ pub struct Contract {
     pub paid: u64,
     /// What one side's stake brought the other.
     pub transferred: u64,
+    /// For how long disputes that it survived have stopped all its clocks.
+    pub paused: Millis,
     /// The milestones, in the order of the terms.
     pub work: Vec<Work>,
     /// How far it is.

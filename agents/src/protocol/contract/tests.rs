@@ -416,6 +416,27 @@ fn a_customer_may_contest_what_it_trusted_while_it_can_judge() {
 }
 
 #[test]
+fn while_a_dispute_is_open_no_clock_of_the_contract_runs() {
+    // ann fails good work just before the second milestone is due; the court takes 25 seconds.
+    let told = submitted(active(json!({})), 0).at(15);
+    let told = disputed(failed(told, 0).at(190), "sam", 0).at(215);
+    let told = finds(finds(told, "a1", SideFound::Supplier), "a2", SideFound::Supplier);
+    assert_eq!(contract(&told).paused.get(), 25_000);
+    let told = told
+        .at(225)
+        .says("ann", "contract.breached", "map", json!({"milestone": 1}))
+        .fails(Rejection::TooEarly { after: at(225), now: at(225) });
+    submitted(told, 1);
+}
+
+#[test]
+fn what_one_has_looked_at_and_found_good_one_cannot_contest() {
+    verified(submitted(active(json!({})), 0), 0)
+        .says("ann", "dispute.opened", "map", json!({"milestone": 0, "claim": "changed my mind"}))
+        .fails(Rejection::Already { agent: agent("ann") });
+}
+
+#[test]
 fn figures_that_are_told_must_be_those_that_everybody_computes() {
     let told = verified(submitted(verified(submitted(active(json!({})), 0), 0), 1), 1);
     let actual = Figures { paid: 0, returned: 110, transferred: 0, burned: 0 };

@@ -1,17 +1,18 @@
 //! The rules of contracts: deliveries, how they are judged, and what they pay.
 
-use colony_core::{AgentName, Digest, EntityName, Position};
+use colony_core::{AgentName, Digest, EntityName, Position, Timestamp};
 
 use super::event::{Failed, Submitted, Verified};
 use super::ledger::Ledger;
 use super::rejection::Rejection;
 use super::sample::{Check, sample};
-use super::state::{Contract, Ending, MilestoneState, Submission, Work};
+use super::state::{Contract, Ending, MilestoneState, Phase, Submission, Work};
 use super::terms::{Milestone, Verification};
 use crate::protocol::limits::MAX_RECORDS;
 use crate::protocol::reputation::Deed;
 use crate::protocol::rules::Context;
 use crate::protocol::schema;
+use crate::protocol::time::Millis;
 
 impl Contract {
     /// Takes a delivery. What is late, ill formed or does not match its digest does not count as one.
@@ -27,8 +28,7 @@ impl Contract {
         if self.terms.supplier.agent != *context.author {
             return Err(Rejection::NotEntitled { only: self.terms.supplier.agent.to_string() });
         }
-        let Milestone { due, digest: agreed, .. } = self.milestone(milestone)?;
-        let (due, agreed) = (*due, *agreed);
+        let (due, agreed) = (self.due(milestone)?, self.milestone(milestone)?.digest);
         let state = self.work(milestone)?.state;
         if !matches!(state, MilestoneState::Pending | MilestoneState::Failed { .. }) {
             return Err(Rejection::Milestone { milestone, state });
@@ -166,9 +166,39 @@ impl Contract {
         match work.state {
             MilestoneState::Verified | MilestoneState::Paid => true,
             MilestoneState::Submitted => work.submission.as_ref().is_some_and(|submission| {
-                context.time.is_past(self.terms.judge_ms.after(submission.since))
+                self.clock(context) > self.terms.judge_ms.after(submission.since)
             }),
             MilestoneState::Pending | MilestoneState::Failed { .. } => false,
+        }
+    }
+
+    /// Returns when a milestone is due: disputes stop the clock.
+    pub(super) fn due(&self, milestone: u32) -> Result<Timestamp, Rejection> {
+        Ok(self.paused.after(self.milestone(milestone)?.due))
+    }
+
+    /// Returns the time by which deliveries are judged: it stands still while a dispute is open.
+    fn clock(&self, context: &Context<'_>) -> Timestamp {
+        match &self.phase {
+            Phase::Disputed(dispute) => dispute.since,
+            Phase::Proposed | Phase::Active | Phase::Closed(_) => context.time.moment(),
+        }
+    }
+
+    /// Goes on after a dispute: every clock that stood still is put forward by as long.
+    pub(super) fn resume(&mut self, context: &Context<'_>) {
+        if let Phase::Disputed(dispute) = &self.phase {
+            let pause = context.time.since(dispute.since);
+            self.paused = Millis::new(self.paused.get().saturating_add(pause.get()));
+            for work in &mut self.work {
+                if let Some(submission) = &mut work.submission {
+                    submission.since = pause.after(submission.since);
+                }
+                if let MilestoneState::Failed { since } = &mut work.state {
+                    *since = pause.after(*since);
+                }
+            }
+            self.phase = Phase::Active;
         }
     }
 

@@ -86,7 +86,7 @@ pub struct Claimed {
 pub struct Progressed {
     /// The holder's fence.
     pub fence: Position,
-    /// Until when it may now be silent; absent keeps what holds.
+    /// Until when it may now be silent; absent means as long again as the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// How far it is, of 100.
@@ -104,7 +104,7 @@ pub struct Blocked {
     pub fence: Position,
     /// What it waits for.
     pub on: BlockedOn,
-    /// Until when it may now be silent; absent keeps what holds.
+    /// Until when it may now be silent; absent means as long again as the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }

@@ -12,6 +12,7 @@ use crate::protocol::bidding::{Auction, Bid, BidRevealed, Ranked};
 use crate::protocol::limits::DEFAULT_CLAIM;
 use crate::protocol::reputation::{Deed, DeedKind};
 use crate::protocol::rules::{Context, Plan, Protocol};
+use crate::protocol::time::Millis;
 
 impl Protocol for Tasks {
     const NOUNS: &'static [&'static str] = &["task"];
@@ -393,9 +394,10 @@ impl Task {
         context: &Context<'_>,
     ) -> Result<Timestamp, Rejection> {
         let now = context.time.moment();
-        let kept = self.own(fence, context)?.until;
+        let hold = self.own(fence, context)?;
+        let again = Millis::between(hold.heard, hold.until).after(now);
         match asked {
-            None => Ok(kept),
+            None => Ok(self.offer.until(again, now)),
             Some(until) if until <= now => Err(Rejection::Past { until, now }),
             Some(until) => Ok(self.offer.until(until, now)),
         }

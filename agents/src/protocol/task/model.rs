@@ -299,11 +299,11 @@ fn the_checker_finds_the_stale_result_where_fences_are_not_looked_at() {
 
 #[test]
 fn sizes() {
-    for (most_entries, most_time) in [(5, 1), (5, 2), (6, 0), (6, 1), (6, 2)] {
+    for (most_entries, most_time) in [(5, 2), (6, 1), (6, 2)] {
         let start = std::time::Instant::now();
         let model = Claims { broken: Broken::Nothing, most_entries, most_time };
         let checker =
-            model.checker().timeout(std::time::Duration::from_secs(45)).spawn_bfs().join();
+            model.checker().timeout(std::time::Duration::from_secs(20)).spawn_bfs().join();
         println!(
             "SIZE {most_entries} {most_time}: {} {:?}",
             checker.unique_state_count(),

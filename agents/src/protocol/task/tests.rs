@@ -77,6 +77,14 @@ fn progress_extends_the_claim_and_nobody_can_declare_it_lapsed_before() {
 }
 
 #[test]
+fn progress_that_names_no_time_extends_the_claim_by_as_long_again() {
+    let told = claimed().at(50).says("bob", "task.progressed", "fence", json!({"fence": 2}));
+    assert_eq!(hold(&told).until, at(110));
+    let told = told.at(300).says("bob", "task.progressed", "fence", json!({"fence": 2})).works();
+    assert_eq!(hold(&told).until, at(360), "also late, as long as nobody said that it lapsed");
+}
+
+#[test]
 fn after_silence_anybody_ends_the_round_and_the_task_is_free() {
     let told = claimed().at(61).says("cid", "task.lapsed", "fence", json!({"fence": 2})).works();
     assert_eq!(task(&told).phase, Phase::Free { since: at(61) });
