@@ -32,7 +32,14 @@ impl Signer {
         &self.public
     }
 
-    pub(crate) fn sign(&self, digest: &Digest) -> Result<Vec<u8>, KeyError> {
+    /// Signs a digest.
+    ///
+    /// What is digested must begin with a line of its own, as entries begin with `colony.entry.v1`, so that no signature
+    /// can be used for another purpose.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the key cannot sign.
+    pub fn sign(&self, digest: &Digest) -> Result<Vec<u8>, KeyError> {
         self.pair.sign(digest.as_bytes()).map_err(|_| KeyError::Seed)
     }
 }
@@ -66,7 +73,8 @@ impl PublicKey {
         &self.0
     }
 
-    pub(crate) fn verifies(&self, digest: &Digest, signature: &[u8]) -> bool {
+    /// Returns whether this key signed this digest.
+    pub fn verifies(&self, digest: &Digest, signature: &[u8]) -> bool {
         KeyPair::from_public_key(&self.0)
             .is_ok_and(|pair| pair.verify(digest.as_bytes(), signature).is_ok())
     }

@@ -1,0 +1,323 @@
+//! The rules of optimistic action.
+
+use std::collections::BTreeMap;
+
+use colony_core::{AgentName, EntityName, Position, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};
+use super::state::{Action, ActionsState, Compensation, Phase};
+use crate::protocol::reputation::Deed;
+use crate::protocol::rules::{Context, Plan, Protocol};
+
+/// What an agent may want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Announce an act.
+    Intend(EntityName, Intended),
+    /// Say that it was done.
+    Take(EntityName, Taken),
+    /// Say that it was done, unless another stands on or intends the same: for agents that would rather defer.
+    TakeUnlessIntended(EntityName, Taken),
+    /// Say that it was undone.
+    Compensate(EntityName),
+}
+
+/// What stands against an event or a command about an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// There is no such action.
+    #[error("no action of this name is known")]
+    Unknown,
+    /// The name is taken by another agent, or the act is done.
+    #[error("{by} used this name at position {at}")]
+    Taken {
+        /// By whom.
+        by: AgentName,
+        /// Where.
+        at: Position,
+    },
+    /// It acts on nothing.
+    #[error("an action names what it acts on")]
+    NoResource,
+    /// The moment has passed.
+    #[error("until {until} is not in the future: the log's time is {now}")]
+    Past {
+        /// The moment asked for.
+        until: Timestamp,
+        /// The log time.
+        now: Timestamp,
+    },
+    /// Another act stands on the same.
+    #[error("{by}'s {action} stands on the same")]
+    Met {
+        /// The act.
+        action: EntityName,
+        /// Whose.
+        by: AgentName,
+    },
+    /// Another intends the same, and said so first.
+    #[error("{by} intends the same with {action}")]
+    Intended {
+        /// The act.
+        action: EntityName,
+        /// Whose.
+        by: AgentName,
+    },
+    /// An irreversible act was not announced, or its announcement no longer stands.
+    #[error("an irreversible act needs an intent that stands; position {fence} is not one for it")]
+    NotIntended {
+        /// The fence given.
+        fence: Position,
+    },
+    /// Only who acted can undo it.
+    #[error("only {by} can undo it")]
+    NotAuthor {
+        /// Who acted.
+        by: AgentName,
+    },
+    /// It cannot be undone, was not done, or is undone.
+    #[error("there is nothing to undo")]
+    Nothing,
+    /// It gives way to another act than the one named.
+    #[error("it gives way to {to:?}")]
+    GivesWay {
+        /// The act that it gives way to, if any.
+        to: Option<EntityName>,
+    },
+}
+
+impl Protocol for Compensation {
+    const NOUNS: &'static [&'static str] = &["action"];
+    type Event = ActionEvent;
+    type Command = Command;
+    type State = ActionsState;
+    type Rejection = Rejection;
+
+    fn plan(
+        state: &ActionsState,
+        command: Command,
+        context: &Context<'_>,
+    ) -> Result<Plan<ActionEvent>, Rejection> {
+        Ok(match command {
+            Command::Intend(name, intended) => Plan::one(name, ActionEvent::Intended(intended)),
+            Command::Take(name, taken) => Plan::one(name, ActionEvent::Taken(taken)),
+            Command::TakeUnlessIntended(name, taken) => {
+                if let Some((action, other)) = state.meets(&name, &taken.resources) {
+                    let (action, by) = (action.clone(), other.by.clone());
+                    return Err(Rejection::Met { action, by });
+                }
+                if let Some((action, other)) = state.intends(&name, &taken.resources, context.time)
+                    && !intended_before(state.get(&name), other)
+                {
+                    let (action, by) = (action.clone(), other.by.clone());
+                    return Err(Rejection::Intended { action, by });
+                }
+                Plan::one(name, ActionEvent::Taken(taken))
+            }
+            Command::Compensate(name) => {
+                let action = state.get(&name).ok_or(Rejection::Unknown)?;
+                let (to, affects) = match &action.phase {
+                    Phase::Owing { to, affects, .. } => (Some(to.clone()), affects),
+                    Phase::Taken { affects, .. } => (None, affects),
+                    Phase::Intended { .. } | Phase::Compensated { .. } => {
+                        return Err(Rejection::Nothing);
+                    }
+                };
+                let other = to.as_ref().and_then(|to| state.get(to)).map(|other| other.by.clone());
+                let mut tells: Vec<_> = affects.iter().cloned().chain(other).collect();
+                tells.sort();
+                tells.dedup();
+                tells.retain(|agent| *agent != action.by);
+                let compensated = Compensated { gave_way_to: to, tells };
+                Plan::one(name, ActionEvent::Compensated(compensated))
+            }
+        })
+    }
+
+    fn excerpt(state: &ActionsState, plan: &Plan<ActionEvent>) -> ActionsState {
+        // Whatever is on the same resources may stand in the way.
+        let resources = plan.events.iter().flat_map(|event| match event {
+            ActionEvent::Intended(said) => said.resources.as_slice(),
+            ActionEvent::Taken(said) => said.resources.as_slice(),
+            ActionEvent::Compensated(_) => &[],
+        });
+        let on = resources.filter_map(|resource| state.on.get_key_value(&resource.name));
+        let on: BTreeMap<_, _> = on.map(|(name, on)| (name.clone(), on.clone())).collect();
+        let near = on.values().flatten().chain([&plan.entity]);
+        let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));
+        let actions = near.filter_map(copy).collect();
+        let owing = state.owing.get(&plan.entity).map(|to| (plan.entity.clone(), to.clone()));
+        ActionsState { actions, on, owing: owing.into_iter().collect() }
+    }
+
+    fn evolve(
+        state: &mut ActionsState,
+        entity: &EntityName,
+        event: ActionEvent,
+        context: &Context<'_>,
+    ) -> Result<Vec<Deed>, Rejection> {
+        match event {
+            ActionEvent::Intended(said) => state.intend(entity, said, context)?,
+            ActionEvent::Taken(said) => state.take(entity, said, context)?,
+            ActionEvent::Compensated(said) => state.compensate(entity, &said, context)?,
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn intended_before(own: Option<&Action>, other: &Action) -> bool {
+    let place = |action: &Action| match action.phase {
+        Phase::Intended { at, .. } => Some(at),
+        Phase::Taken { .. } | Phase::Owing { .. } | Phase::Compensated { .. } => None,
+    };
+    own.and_then(place).zip(place(other)).is_some_and(|(own, other)| own < other)
+}
+
+impl ActionsState {
+    fn intend(
+        &mut self,
+        entity: &EntityName,
+        said: Intended,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let now = context.time.moment();
+        self.free_for(entity, &said.resources, context)?;
+        if said.until <= now {
+            return Err(Rejection::Past { until: said.until, now });
+        }
+        let phase = Phase::Intended { at: context.position, until: said.until };
+        self.put(entity, said.resources, phase, context);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        entity: &EntityName,
+        said: Taken,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let Taken { resources, class, affects } = said;
+        self.free_for(entity, &resources, context)?;
+        let at = context.position;
+        if let Class::Irreversible { fence } = class {
+            self.irreversible(entity, &resources, fence, context)?;
+        }
+        let other = self.meets(entity, &resources);
+        let other = other.filter(|(_, other)| !is_mergeable(other)).map(|(name, _)| name.clone());
+        let phase = match (class, other) {
+            (Class::Compensable { how }, Some(to)) => {
+                self.owing.insert(entity.clone(), to.clone());
+                Phase::Owing { at, to, how, affects }
+            }
+            (class, _) => Phase::Taken { at, class, affects },
+        };
+        self.put(entity, resources, phase, context);
+        Ok(())
+    }
+
+    /// An act that cannot be undone goes ahead only under an intent that was the first, on everything it touches.
+    fn irreversible(
+        &self,
+        entity: &EntityName,
+        resources: &[Resource],
+        fence: Position,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let own = self.get(entity);
+        let stands = own.is_some_and(|own| match own.phase {
+            Phase::Intended { at, until } => {
+                at == fence && !context.time.is_past(until) && own.resources == resources
+            }
+            Phase::Taken { .. } | Phase::Owing { .. } | Phase::Compensated { .. } => false,
+        });
+        if !stands {
+            return Err(Rejection::NotIntended { fence });
+        }
+        if let Some((action, other)) = self.meets(entity, resources) {
+            return Err(Rejection::Met { action: action.clone(), by: other.by.clone() });
+        }
+        if let Some((action, other)) = self.intends(entity, resources, context.time)
+            && !intended_before(own, other)
+        {
+            return Err(Rejection::Intended { action: action.clone(), by: other.by.clone() });
+        }
+        Ok(())
+    }
+
+    fn compensate(
+        &mut self,
+        entity: &EntityName,
+        said: &Compensated,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let action = self.actions.get_mut(entity).ok_or(Rejection::Unknown)?;
+        if action.by != *context.author {
+            return Err(Rejection::NotAuthor { by: action.by.clone() });
+        }
+        let to = match &action.phase {
+            Phase::Owing { to, .. } => Some(to),
+            Phase::Taken { class: Class::Irreversible { .. }, .. }
+            | Phase::Intended { .. }
+            | Phase::Compensated { .. } => return Err(Rejection::Nothing),
+            Phase::Taken { .. } => None,
+        };
+        if said.gave_way_to.as_ref() != to {
+            return Err(Rejection::GivesWay { to: to.cloned() });
+        }
+        action.phase = Phase::Compensated { at: context.position };
+        let resources = action.resources.clone();
+        self.owing.remove(entity);
+        self.unindex(entity, &resources);
+        Ok(())
+    }
+
+    /// Returns whether this agent may use the name: it is new, or its own intent.
+    fn free_for(
+        &self,
+        entity: &EntityName,
+        resources: &[Resource],
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        if resources.is_empty() {
+            return Err(Rejection::NoResource);
+        }
+        match self.get(entity) {
+            None => Ok(()),
+            Some(Action { by, phase: Phase::Intended { .. }, .. }) if by == context.author => {
+                Ok(())
+            }
+            Some(Action { by, phase, .. }) => {
+                let (Phase::Intended { at, .. }
+                | Phase::Taken { at, .. }
+                | Phase::Owing { at, .. }
+                | Phase::Compensated { at }) = phase;
+                Err(Rejection::Taken { by: by.clone(), at: *at })
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        entity: &EntityName,
+        resources: Vec<Resource>,
+        phase: Phase,
+        context: &Context<'_>,
+    ) {
+        if let Some(before) = self.actions.remove(entity) {
+            self.unindex(entity, &before.resources);
+        }
+        let stands = !matches!(phase, Phase::Owing { .. });
+        if stands {
+            self.index(entity, &resources);
+        }
+        let by = context.author.clone();
+        self.actions.insert(entity.clone(), Action { by, resources, phase });
+    }
+}
+
+fn is_mergeable(action: &Action) -> bool {
+    matches!(action.phase, Phase::Taken { class: Class::Mergeable, .. })
+}
