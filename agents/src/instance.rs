@@ -58,18 +58,17 @@ impl Instance {
         if partitions == 0 || partitions > MAX_PARTITIONS {
             return Err(InstanceError::NoPartitions { asked: partitions, max: MAX_PARTITIONS });
         }
-        let roll = Roll::start(bus.clone(), options.takeover).await;
+        let (roll, present) = Roll::start(bus.clone(), options.takeover, partitions).await;
         let stop = CancellationToken::new();
         let context = Arc::new(Context {
             bus,
             agent: Arc::new(agent),
             options,
-            present: roll.present(),
             stop: stop.clone(),
         });
         let mut tasks = Vec::new();
         let mut statuses = BTreeMap::new();
-        for partition in 0..partitions {
+        for (partition, present) in (0..partitions).zip(present) {
             let (sender, status) = watch::channel(LaneStatus {
                 partition,
                 lane: lanes::lane_name(partition, 1),
@@ -82,7 +81,7 @@ impl Instance {
                 works: false,
                 preferred: None,
             });
-            tasks.push(LaneTask::open(Arc::clone(&context), partition, sender).await?);
+            tasks.push(LaneTask::open(Arc::clone(&context), partition, present, sender).await?);
             statuses.insert(partition, status);
         }
         let mut lanes = JoinSet::new();

@@ -32,6 +32,8 @@ use crate::reactor::{
 
 /// Most events delivered and not yet handled.
 const QUEUE: usize = 4_096;
+/// Entries before the next event that are read again when following begins.
+const OVERLAP: u64 = 10_000;
 /// Pause between two looks at a lane on which another instance works.
 const LOOK: Duration = Duration::from_millis(500);
 /// The same while more events have been delivered than may wait.
@@ -45,7 +47,6 @@ pub(super) struct Context<A> {
     pub(super) bus: Bus,
     pub(super) agent: Arc<A>,
     pub(super) options: InstanceOptions,
-    pub(super) present: watch::Receiver<Present>,
     pub(super) stop: CancellationToken,
 }
 
@@ -114,9 +115,10 @@ impl<A: Agent> LaneTask<A> {
     pub(super) async fn open(
         context: Arc<Context<A>>,
         partition: u16,
+        present: watch::Receiver<Present>,
         status: watch::Sender<LaneStatus>,
     ) -> Result<Self, InstanceError> {
-        let Context { bus, agent, options, present, .. } = context.as_ref();
+        let Context { bus, agent, options, .. } = context.as_ref();
         let lanes = Lanes::new(bus.clone(), partition);
         let number = retry(|| lanes.find()).await?;
         let start = match options.start {
@@ -145,7 +147,7 @@ impl<A: Agent> LaneTask<A> {
             lanes,
             reactor,
             memory,
-            present: present.clone(),
+            present,
             status,
             queue: VecDeque::new(),
             delivered,
@@ -219,7 +221,9 @@ impl<A: Agent> LaneTask<A> {
     }
 
     async fn follow(&mut self) -> Result<Option<Subscription>, InstanceError> {
-        let after = Cut::Position(self.delivered);
+        // From a little before, so that the copy of an entry that arrives late is known to be one.
+        let after = Position::new(self.delivered.get().saturating_sub(OVERLAP));
+        let after = Cut::Position(after);
         match self.context.bus.subscribe(self.interest.filter(), after).await {
             Ok(events) => Ok(Some(events)),
             Err(error) if error.is_retryable() => {

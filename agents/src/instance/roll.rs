@@ -43,22 +43,23 @@ enum Says {
 #[derive(Debug)]
 pub(super) struct Roll {
     bus: Bus,
-    present: watch::Receiver<Present>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Roll {
     /// Begins, and waits a moment for the others' answers. Somebody silent for two thirds of `takeover` is gone.
-    pub(super) async fn start(bus: Bus, takeover: Duration) -> Self {
+    ///
+    /// Tells each of so many lanes of its own, so that the order in which they wake is always the same.
+    pub(super) async fn start(
+        bus: Bus,
+        takeover: Duration,
+        lanes: u16,
+    ) -> (Self, Vec<watch::Receiver<Present>>) {
         let me: Present = Arc::new([bus.instance().clone()].into());
-        let (sender, present) = watch::channel(me);
-        let task = tokio::spawn(run(bus.clone(), takeover, sender));
+        let (senders, receivers) = (0..lanes).map(|_| watch::channel(Arc::clone(&me))).unzip();
+        let task = tokio::spawn(run(bus.clone(), takeover, senders));
         tokio::time::sleep(FIRST_LOOK.min(takeover / 6)).await;
-        Self { bus, present, _task: AbortOnDropHandle::new(task) }
-    }
-
-    pub(super) fn present(&self) -> watch::Receiver<Present> {
-        self.present.clone()
+        (Self { bus, _task: AbortOnDropHandle::new(task) }, receivers)
     }
 
     /// Says that this instance has gone.
@@ -86,7 +87,7 @@ async fn say(bus: &Bus, says: Says) {
     }
 }
 
-async fn run(bus: Bus, takeover: Duration, present: watch::Sender<Present>) {
+async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>) {
     let expiry = takeover * 2 / 3;
     let mut heard: BTreeMap<LaneName, Instant> = BTreeMap::new();
     let mut beat = tokio::time::interval(takeover / 6);
@@ -101,13 +102,14 @@ async fn run(bus: Bus, takeover: Duration, present: watch::Sender<Present>) {
             let now = Instant::now();
             heard.retain(|_, at| now.saturating_duration_since(*at) < expiry);
             let names: BTreeSet<_> = heard.keys().chain([bus.instance()]).cloned().collect();
-            present.send_if_modified(|known| {
-                let changed = **known != names;
-                if changed {
-                    *known = Arc::new(names);
-                }
-                changed
-            });
+            let names = Arc::new(names);
+            for lane in &lanes {
+                lane.send_if_modified(|known| {
+                    let changed = *known != names;
+                    *known = Arc::clone(&names);
+                    changed
+                });
+            }
             let next = heard.values().min().map_or(now + expiry, |at| *at + expiry);
             tokio::select! {
                 biased;
