@@ -1,6 +1,6 @@
 //! Ids and randomness made of what is reacted to, so that every instance and every replay makes the same.
 
-use colony_core::{AgentName, Digest, Entry, EventId, LaneName, Position};
+use colony_core::{AgentName, Digest, EntityName, Entry, EventId, LaneName, Position};
 use uuid::Uuid;
 
 /// The namespace of ids made here.
@@ -74,9 +74,16 @@ fn uuid(text: &str) -> EventId {
 }
 
 /// Spreads names evenly over numbers below `count`; the same on every machine.
-pub(crate) fn spread(name: &str, count: u16) -> u16 {
+fn spread(name: &str, count: u16) -> u16 {
     let bits = weight(name, "");
     u16::try_from(bits % u64::from(count.max(1))).unwrap_or(0)
+}
+
+/// Returns which share of an agent's events an entry belongs to: those of one entity always belong to one.
+pub(crate) fn partition_of(entry: &Entry, partitions: u16) -> u16 {
+    let event = entry.event();
+    let key = event.entity.as_ref().map_or(event.author.as_str(), EntityName::as_str);
+    spread(key, partitions)
 }
 
 /// Returns a number that is made of two names.

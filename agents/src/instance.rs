@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 mod error;
-mod handling;
+pub(crate) mod handling;
 mod lane_task;
 pub(crate) mod lanes;
 pub(crate) mod memory;
@@ -60,12 +60,8 @@ impl Instance {
         }
         let (roll, present) = Roll::start(bus.clone(), options.takeover, partitions).await;
         let stop = CancellationToken::new();
-        let context = Arc::new(Context {
-            bus,
-            agent: Arc::new(agent),
-            options,
-            stop: stop.clone(),
-        });
+        let context =
+            Arc::new(Context { bus, agent: Arc::new(agent), options, stop: stop.clone() });
         let mut tasks = Vec::new();
         let mut statuses = BTreeMap::new();
         for (partition, present) in (0..partitions).zip(present) {

@@ -19,9 +19,10 @@ impl Interest {
         Self { filters: vec![filter] }
     }
 
-    /// Listens to events of some types, and to mail of these types.
+    /// Listens to events of some types, whoever they are about.
     pub fn in_types(types: impl IntoIterator<Item = EventType>) -> Self {
-        Self::in_entries(Filter { types: types.into_iter().collect(), ..Filter::events() })
+        let (types, kinds) = (types.into_iter().collect(), [EntryKind::Event].into());
+        Self::in_entries(Filter { types, kinds, ..Filter::default() })
     }
 
     /// Listens to mail addressed to an agent.

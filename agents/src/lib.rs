@@ -13,7 +13,10 @@ pub mod reaction;
 pub mod typed;
 
 pub mod instance;
+mod parked;
 pub mod reactor;
+
+mod verify;
 
 pub mod recording;
 pub mod summary;
@@ -23,5 +26,7 @@ pub use crate::{
     agent::{Agent, HandlerError},
     instance::{Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
     interest::Interest,
+    parked::{ParkedError, ParkedEvents},
     reaction::{EffectError, EmitError, IdempotencyKey, Reaction},
+    verify::{Difference, Verified, VerifyError, VerifyRange, verify},
 };

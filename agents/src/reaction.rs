@@ -12,10 +12,12 @@ use crate::typed::{self, EventSchema};
 
 mod effect;
 mod hops;
+mod patience;
 
 pub use effect::{EffectError, IdempotencyKey};
 pub(crate) use effect::{EffectSource, Recorded, Recording};
 pub(crate) use hops::hops_of;
+pub(crate) use patience::Patience;
 
 /// One output of a reaction: where it stands in the lane, and what it says.
 pub(crate) type Output = (Kind, Envelope);

@@ -253,7 +253,6 @@ impl<O: Clone> Reactor<O> {
                 let opening = self.view.opening(self.partitions);
                 vec![self.note(self.start, Note::Opened(opening))]
             }
-            Phase::Closed if self.work.is_empty() => return None,
             Phase::Closed => {
                 let opening = self.view.opening(self.view.partitions());
                 vec![self.note(self.view.cursor(), Note::Opened(opening))]

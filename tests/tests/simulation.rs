@@ -12,10 +12,10 @@
 
 #[path = "simulation/actor.rs"]
 mod actor;
-#[path = "simulation/check.rs"]
-mod check;
 #[path = "simulation/chance.rs"]
 mod chance;
+#[path = "simulation/check.rs"]
+mod check;
 #[path = "simulation/model.rs"]
 mod model;
 #[path = "simulation/network.rs"]

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use colony_bus::{Bus, EntryError};
 use colony_core::replay::Fold;
 use colony_core::{Entry, Position};
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 
 use super::memory::Knowledge;
 use crate::agent::Agent;
 use crate::derived::Origin;
-use crate::reaction::{EffectSource, Output, Reaction, hops_of};
+use crate::reaction::{EffectSource, Output, Patience, Reaction, hops_of};
 use crate::reactor::ParkReason;
 
 /// Most bytes of a reason, of what a handler said.
@@ -74,17 +75,18 @@ pub(crate) async fn handle<A: Agent>(
         return Handled::Failed { reason: ParkReason::TooManyHops { hops }, lasting: true };
     }
     let origin = Origin::new(bus.agent().clone(), &entry);
+    let patience = effects.patience.clone();
     let mut reaction = Reaction::new(origin, Arc::clone(&entry), effects);
     let work = agent.react(knowledge.state(), &entry, &mut reaction);
     let work = AssertUnwindSafe(work).catch_unwind();
-    match tokio::time::timeout(bounds.timeout, work).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => return failed(&error.message(), error.is_lasting()),
-        Ok(Err(panic)) => {
+    match in_time(work, bounds.timeout, &patience).await {
+        Some(Ok(Ok(()))) => {}
+        Some(Ok(Err(error))) => return failed(&error.message(), error.is_lasting()),
+        Some(Err(panic)) => {
             let reason = ParkReason::Panicked { message: shorten(&panic_message(&*panic)) };
             return Handled::Failed { reason, lasting: false };
         }
-        Err(_) => {
+        None => {
             let after_ms = u64::try_from(bounds.timeout.as_millis()).unwrap_or(u64::MAX);
             return Handled::Failed { reason: ParkReason::TimedOut { after_ms }, lasting: false };
         }
@@ -95,6 +97,28 @@ pub(crate) async fn handle<A: Agent>(
             Handled::Failed { reason: ParkReason::TooMuch { outputs: count }, lasting: true }
         }
         _ => Handled::Done(outputs),
+    }
+}
+
+/// Gives work its time, not counting what it waits for the log; `None` when it takes longer.
+async fn in_time<T>(
+    work: impl Future<Output = T>,
+    timeout: Duration,
+    patience: &Patience,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let began = Instant::now();
+    loop {
+        let deadline = began + timeout + patience.spent();
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = tokio::time::sleep_until(deadline) => {
+                if Instant::now() >= began + timeout + patience.spent() {
+                    return None;
+                }
+            }
+        }
     }
 }
 

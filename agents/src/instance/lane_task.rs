@@ -17,15 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::InstanceError;
 use super::handling::{Bounds, Handled, Handling, Source, handle, shorten};
-use super::lanes::{Known, Lanes};
+use super::lanes::{Glimpse, Known, Lanes};
 use super::memory::{Memory, knows_nothing};
 use super::options::{InstanceOptions, Preference, Start};
 use super::roll::{Present, preferred};
 use super::status::LaneStatus;
 use crate::agent::Agent;
-use crate::derived::spread;
+use crate::derived::partition_of;
 use crate::interest::Interest;
-use crate::reaction::{EffectSource, Output, Recorded, Recording};
+use crate::reaction::{EffectSource, Output, Patience, Recorded, Recording};
 use crate::reactor::{
     EffectFate, LaneStep, LaneView, ParkReason, ParkedEvent, Phase, Reactor, Verdict,
 };
@@ -58,7 +58,7 @@ enum Reading {
     /// What stands past the end that was known.
     Past(Result<Vec<LaneStep>, ReadError>),
     /// How far another instance has come.
-    Glimpse(Result<(u64, Position), ReadError>),
+    Seen(Result<Glimpse, ReadError>),
 }
 
 /// The event being handled.
@@ -174,10 +174,11 @@ impl<A: Agent> LaneTask<A> {
         let context = Arc::clone(&self.context);
         let mut events: Option<Subscription> = None;
         loop {
-            self.proceed();
+            let now = Instant::now();
+            self.proceed(now);
             self.tell();
             if let Some(deadline) = self.stop_at
-                && self.is_through(deadline)
+                && self.is_through(deadline, now)
             {
                 return self.close().await;
             }
@@ -185,7 +186,7 @@ impl<A: Agent> LaneTask<A> {
                 events = self.follow().await?;
             }
             let room = self.queue.len() < QUEUE;
-            let wake = self.wake_at();
+            let wake = self.wake_at(now);
             tokio::select! {
                 biased;
                 () = context.stop.cancelled(), if self.stop_at.is_none() => {
@@ -244,8 +245,7 @@ impl<A: Agent> LaneTask<A> {
     }
 
     /// Does everything that can be done without waiting, and begins what has to be waited for.
-    fn proceed(&mut self) {
-        let now = Instant::now();
+    fn proceed(&mut self, now: Instant) {
         if self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
         }
@@ -282,7 +282,7 @@ impl<A: Agent> LaneTask<A> {
             let (lanes, number) = (self.lanes.clone(), self.glimpsed.0);
             self.looked = now;
             self.reading =
-                Some(Box::pin(async move { Reading::Glimpse(lanes.glimpse(number).await) }));
+                Some(Box::pin(async move { Reading::Seen(lanes.glimpse(number).await) }));
         }
     }
 
@@ -324,11 +324,9 @@ impl<A: Agent> LaneTask<A> {
         }
     }
 
-    /// Returns whether an event belongs to this lane: those of one entity always belong to one lane.
+    /// Returns whether an event belongs to this lane.
     fn is_mine(&self, entry: &Entry) -> bool {
-        let event = entry.event();
-        let key = event.entity.as_ref().map_or(event.author.as_str(), EntityName::as_str);
-        spread(key, self.context.options.partitions) == self.partition
+        partition_of(entry, self.context.options.partitions) == self.partition
     }
 
     /// Returns whether this instance is to work. A wrong answer costs work and nothing else.
@@ -355,9 +353,12 @@ impl<A: Agent> LaneTask<A> {
         self.overtakes
     }
 
-    /// Returns when to look how far the instance that works has come.
+    /// Returns when to look what others have written: how far the instance that works has come, or what is to be done
+    /// about events set aside.
     fn look_at(&self) -> Option<Instant> {
-        let (_, _) = self.waits_since?;
+        if self.waits_since.is_none() && self.reactor.view().parked().is_empty() {
+            return None;
+        }
         let pause = if self.queue.len() < QUEUE { LOOK } else { LOOK_SOON };
         Some(self.looked + pause)
     }
@@ -367,9 +368,14 @@ impl<A: Agent> LaneTask<A> {
         current.pause = None;
         let Context { bus, agent, options, .. } = self.context.as_ref();
         let recorded = self.reactor.view().effects_of(current.event);
-        let recordings = self.recordings.0.clone();
-        let effects =
-            EffectSource { bus: bus.clone(), recorded, recordings, asked: BTreeMap::new() };
+        let recordings = Some(self.recordings.0.clone());
+        let effects = EffectSource {
+            bus: bus.clone(),
+            recorded,
+            recordings,
+            patience: Patience::default(),
+            asked: BTreeMap::new(),
+        };
         let bounds = Bounds {
             timeout: options.handler_timeout,
             max_hops: options.max_hops,
@@ -494,10 +500,14 @@ impl<A: Agent> LaneTask<A> {
                     self.answer_recording(false);
                 }
             }
-            Reading::Glimpse(Ok((lane, cursor))) => {
+            Reading::Seen(Ok(Glimpse { lane, last, cursor })) => {
                 self.glimpsed = (lane, self.glimpsed.1.max(cursor));
+                if self.waits_since.is_none() && last > self.reactor.view().end().last {
+                    // Somebody asks for what is set aside to be retried, perhaps.
+                    self.reactor.suspect();
+                }
             }
-            Reading::Past(Err(error)) | Reading::Glimpse(Err(error)) => {
+            Reading::Past(Err(error)) | Reading::Seen(Err(error)) => {
                 if !error.is_retryable() {
                     return Err(error.into());
                 }
@@ -513,14 +523,17 @@ impl<A: Agent> LaneTask<A> {
         self.again_at = Some(Instant::now() + pause_after(self.failures));
     }
 
-    /// Returns when something is to be done though nothing happens.
-    fn wake_at(&self) -> Option<Instant> {
+    /// Returns when something is to be done though nothing happens. What was due by `now` has been done, or waits for
+    /// something else.
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
         let options = &self.context.options;
         let pause = self.current.as_ref().and_then(|c| c.pause).filter(|_| self.handler.is_none());
         let silence = self.silent_since.map(|since| since + options.cursor_interval);
         let look = self.look_at().filter(|_| self.reading.is_none());
         let stall = self.waits_since.map(|(_, since)| since + options.stall);
-        [pause, silence, look, stall, self.again_at, self.stop_at].into_iter().flatten().min()
+        let end = self.stop_at.map(|at| at + options.grace);
+        let moments = [pause, silence, look, stall, self.again_at, self.stop_at, end];
+        moments.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     fn tell(&self) {
@@ -548,15 +561,15 @@ impl<A: Agent> LaneTask<A> {
     }
 
     /// Returns whether nothing is left to be done before the instance stops, or no time for it.
-    fn is_through(&mut self, deadline: Instant) -> bool {
-        if Instant::now() >= deadline {
+    fn is_through(&mut self, deadline: Instant, now: Instant) -> bool {
+        if now >= deadline {
             self.drop_current();
         } else if self.handler.is_some() {
             return false;
         } else {
             self.drop_current();
         }
-        if Instant::now() >= deadline + self.context.options.grace {
+        if now >= deadline + self.context.options.grace {
             return true;
         }
         self.reactor.is_settled() && !self.reactor.is_silent() && self.keeping.is_none()

@@ -6,7 +6,7 @@ use colony_bus::log::ReadError;
 use colony_core::envelope::Envelope;
 use colony_core::event::{Data, Event};
 use colony_core::lane::LaneHead;
-use colony_core::{EventId, Kind, LaneName, Position};
+use colony_core::{Address, EventId, Kind, LaneName, Position};
 use futures_util::StreamExt as _;
 
 use crate::derived::lane_entry_id;
@@ -73,17 +73,19 @@ impl Lanes {
         Ok(steps)
     }
 
-    /// Returns the cursor that the lane's last entry carries, looking on from a lane, and which lane that is.
-    pub(crate) async fn glimpse(&self, mut number: u64) -> Result<(u64, Position), ReadError> {
-        let mut cursor = Position::ZERO;
-        while let Some(StoredEntry { entry: Some(entry), .. }) = self.lane(number).last().await? {
-            cursor = cursor.max(entry.envelope.cursor.unwrap_or(Position::ZERO));
+    /// Returns what the last entry tells, looking on from a lane.
+    pub(crate) async fn glimpse(&self, lane: u64) -> Result<Glimpse, ReadError> {
+        let mut seen = Glimpse { lane, last: Position::ZERO, cursor: Position::ZERO };
+        while let Some(StoredEntry { position, entry }) = self.lane(seen.lane).last().await? {
+            seen.last = position;
+            let Some(entry) = entry else { break };
+            seen.cursor = seen.cursor.max(entry.envelope.cursor.unwrap_or(Position::ZERO));
             match Note::of(&entry) {
-                Some(Note::Closed(closing)) if closing.next > number => number = closing.next,
+                Some(Note::Closed(closing)) if closing.next > seen.lane => seen.lane = closing.next,
                 _ => break,
             }
         }
-        Ok((number, cursor))
+        Ok(seen)
     }
 
     /// Makes the entries of a unit.
@@ -133,6 +135,14 @@ impl Lanes {
     }
 }
 
+/// How far an agent has come, as the last entry of its last lane tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glimpse {
+    pub(crate) lane: u64,
+    pub(crate) last: Position,
+    pub(crate) cursor: Position,
+}
+
 /// As far as a lane is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
@@ -159,6 +169,14 @@ fn step(stored: StoredEntry, head: LaneHead) -> LaneStep {
     let end = LaneEnd { head: LaneHead::of(&entry).unwrap_or(head), last: position };
     let cursor = entry.envelope.cursor.unwrap_or(Position::ZERO);
     LaneStep { end, cursor, note: Note::of(&entry) }
+}
+
+/// Returns the share of the agent's events whose lane an entry stands in, if it is a lane of reactions.
+pub(crate) fn partition_of_lane(address: &Address) -> Option<u16> {
+    let Address::Lane { lane, .. } = address else { return None };
+    let (partition, number) = lane.name.as_str().strip_prefix("react-")?.split_once('-')?;
+    number.parse::<u64>().ok()?;
+    partition.parse().ok()
 }
 
 /// Returns the name of a lane of reactions.

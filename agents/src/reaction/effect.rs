@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Output, Reaction};
+use super::{Output, Patience, Reaction};
 use crate::reactor::{EFFECT, EffectNote};
 
 /// What an effect may pass on to whom it asks, so that the same question asked twice is known to be one.
@@ -47,6 +47,9 @@ pub enum EffectError {
     /// The record could not be read.
     #[error("the recorded result of an effect cannot be read")]
     Record(#[from] colony_bus::EntryError),
+    /// In a replay, the handler asks for what it did not ask for before. Nothing was run.
+    #[error("the effect is not in the record")]
+    NotInRecord,
     /// The result cannot be recorded: it is too large, or too many results are kept already.
     #[error("the result of an effect cannot be recorded")]
     NotRecorded,
@@ -77,7 +80,10 @@ pub(crate) struct EffectSource {
     pub(crate) bus: colony_bus::Bus,
     /// Where results stand that are recorded for this event.
     pub(crate) recorded: BTreeMap<EventId, Position>,
-    pub(crate) recordings: mpsc::Sender<Recording>,
+    /// None in a replay: nothing is run there.
+    pub(crate) recordings: Option<mpsc::Sender<Recording>>,
+    /// The log may be away for longer than a handler may take.
+    pub(crate) patience: Patience,
     /// How often each name was asked for.
     pub(crate) asked: BTreeMap<EffectName, u32>,
 }
@@ -112,16 +118,22 @@ impl Reaction {
         if let Some(position) = self.effects.recorded.get(&id) {
             return self.recorded(*position).await;
         }
+        let Some(recordings) = self.effects.recordings.clone() else {
+            return Err(EffectError::NotInRecord);
+        };
         let result = run(IdempotencyKey(id.clone())).await;
         let result = result.map_err(|error| EffectError::Failed(error.into()))?;
         let output = self.effect_entry(&id, name, Data::json(&result)?);
         let note = EffectNote { id, event: self.cause.position };
         let (answer, answered) = oneshot::channel();
         let recording = Recording { note, output, answer };
-        if self.effects.recordings.send(recording).await.is_err() {
+        let waiting = self.effects.patience.wait();
+        if recordings.send(recording).await.is_err() {
             return Err(EffectError::NotRecorded);
         }
-        match answered.await {
+        let answer = answered.await;
+        drop(waiting);
+        match answer {
             Ok(Recorded::Here) => Ok(result),
             Ok(Recorded::There(position)) => self.recorded(position).await,
             Ok(Recorded::Nowhere) | Err(_) => Err(EffectError::NotRecorded),
@@ -129,6 +141,7 @@ impl Reaction {
     }
 
     async fn recorded<T: DeserializeOwned>(&self, position: Position) -> Result<T, EffectError> {
+        let _waiting = self.effects.patience.wait();
         let entry = self.effects.bus.get(position).await?.ok_or(EffectError::NotRecorded)?;
         Ok(entry.event().data.to_value()?)
     }

@@ -19,6 +19,9 @@ pub(crate) struct Story {
 /// Checks a run, and returns what the log holds, a line for each entry.
 pub(crate) async fn check(scenario: &Scenario, story: &Story) -> Vec<String> {
     let entries = entries(&story.log).await;
+    if std::env::var("COLONY_SHOW").is_ok() {
+        entries.iter().for_each(|entry| println!("{}", line(entry)));
+    }
     let inputs = inputs(&entries);
     assert_eq!(inputs.len() as u64, scenario.inputs, "every input is there once");
     let outputs = outputs(&entries);
@@ -33,7 +36,11 @@ pub(crate) async fn check(scenario: &Scenario, story: &Story) -> Vec<String> {
 async fn entries(log: &MemoryLog) -> Vec<Entry> {
     let options = BusOptions::new("lab".parse().unwrap(), "checker".parse().unwrap());
     let bus = Bus::on(std::sync::Arc::new(log.clone()), std::sync::Arc::new(log.clone()), options);
-    let read = bus.read(Query { filter: Filter::all(), ..Query::default() }).await.unwrap().map(|entry| entry.unwrap());
+    let read = bus
+        .read(Query { filter: Filter::all(), ..Query::default() })
+        .await
+        .unwrap()
+        .map(|entry| entry.unwrap());
     let entries: Vec<Entry> = read.collect().await;
     entries
 }
@@ -132,7 +139,10 @@ fn effects_are_recorded_once(entries: &[Entry], outputs: &[(Entry, Output)], sto
     }
     for (entry, output) in outputs {
         let cause = entry.event().cause.as_ref().unwrap().position.unwrap();
-        assert_eq!(output.effect, recorded.get(&cause).copied().filter(|_| output.effect.is_some()));
+        assert_eq!(
+            output.effect,
+            recorded.get(&cause).copied().filter(|_| output.effect.is_some())
+        );
     }
     for (input, keys) in &story.outside {
         let same = keys.iter().collect::<BTreeSet<_>>().len() == 1;
@@ -141,7 +151,8 @@ fn effects_are_recorded_once(entries: &[Entry], outputs: &[(Entry, Output)], sto
 }
 
 fn lanes_are_whole(entries: &[Entry]) {
-    let mut numbers: BTreeMap<(AgentName, LaneName), (u64, Option<colony_core::Digest>)> = BTreeMap::new();
+    let mut numbers: BTreeMap<(AgentName, LaneName), (u64, Option<colony_core::Digest>)> =
+        BTreeMap::new();
     let mut cursors: BTreeMap<LaneName, Position> = BTreeMap::new();
     for entry in entries {
         let colony_core::Address::Lane { lane, kind } = &entry.address else { continue };

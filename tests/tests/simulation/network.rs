@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use colony_bus::MemoryLog;
-use colony_bus::memory::{FaultyFollow, FollowFaults};
 use colony_bus::log::{
-    AppendError, Description, EventLog, Followed, Following, Live, LiveMessage, LiveMessages, Range,
-    ReadError, Record, Records, Ticket, Unit,
+    AppendError, Description, EventLog, Followed, Following, Live, LiveMessage, LiveMessages,
+    Range, ReadError, Record, Records, Ticket, Unit,
 };
+use colony_bus::memory::{FaultyFollow, FollowFaults};
 use colony_core::{Position, Timestamp};
-use futures_util::{StreamExt as _, stream};
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
