@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::interest::Interest;
 use crate::reaction::Reaction;
+use crate::schedule::Schedule;
 
 /// An agent: it folds the events that it listens to into a state, and reacts to each of them once.
 ///
@@ -41,6 +42,11 @@ pub trait Agent: Send + Sync + 'static {
         entry: &Entry,
         reaction: &mut Reaction,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Returns when ticks come. The same at each call. Default: never.
+    fn schedules(&self) -> Vec<Schedule> {
+        Vec::new()
+    }
 
     /// Returns the version of [`Agent::evolve`] and the state: what is kept of another version is not believed. Default 1.
     fn state_version(&self) -> u32 {

@@ -1,6 +1,6 @@
 //! Ids and randomness made of what is reacted to, so that every instance and every replay makes the same.
 
-use colony_core::{AgentName, Digest, EntityName, Entry, EventId, LaneName, Position};
+use colony_core::{AgentName, Digest, EntityName, Entry, EventId, LaneName, Position, Timestamp};
 use uuid::Uuid;
 
 /// The namespace of ids made here.
@@ -65,6 +65,17 @@ impl Origin {
 /// Returns the id of an entry of bookkeeping: of the one that is to have this number in a lane.
 pub(crate) fn lane_entry_id(agent: &AgentName, lane: &LaneName, number: u64) -> EventId {
     uuid(&[agent.as_str(), "lane", lane.as_str(), &number.to_string()].join("\0"))
+}
+
+/// Returns the id of a tick: there is one for each moment of a schedule.
+pub(crate) fn tick_id(agent: &AgentName, schedule: &EntityName, at: Timestamp) -> EventId {
+    let at = at.as_nanos().to_string();
+    uuid(&[agent.as_str(), "tick", schedule.as_str(), &at].join("\0"))
+}
+
+/// Returns which share of an agent's ticks a schedule belongs to.
+pub(crate) fn partition_of_schedule(schedule: &EntityName, partitions: u16) -> u16 {
+    spread(schedule.as_str(), partitions)
 }
 
 fn uuid(text: &str) -> EventId {

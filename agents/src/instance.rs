@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+mod clock;
 mod error;
 pub(crate) mod handling;
 mod lane_task;
@@ -18,6 +19,7 @@ mod options;
 mod roll;
 mod status;
 
+pub use clock::Clock;
 pub use error::InstanceError;
 pub use options::{InstanceOptions, Preference, Retry, Start};
 pub use status::LaneStatus;

@@ -2,11 +2,14 @@
 
 use colony_core::{AgentName, Entry, EntryKind, EventType, Filter};
 
+use crate::reactor::TICKED;
+
 /// Selects the entries that an agent listens to: those that one of its filters selects.
 ///
-/// Three kinds of entries it never hears, whatever the filters say:
+/// Some kinds of entries it never hears, whatever the filters say:
 /// * bookkeeping: cursors, effects, heads and snapshots;
-/// * what it said itself, unless a filter names it as an author;
+/// * what it said itself, but for the ticks of its schedules, unless a filter names it as an author;
+/// * ticks of others, unless a filter names them as authors;
 /// * mail to others, unless a filter names them as recipients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interest {
@@ -23,6 +26,12 @@ impl Interest {
     pub fn in_types(types: impl IntoIterator<Item = EventType>) -> Self {
         let (types, kinds) = (types.into_iter().collect(), [EntryKind::Event].into());
         Self::in_entries(Filter { types, kinds, ..Filter::default() })
+    }
+
+    /// Listens to the ticks of the agent's own schedules.
+    pub fn in_ticks() -> Self {
+        #[expect(clippy::unwrap_used, reason = "the constant is a type of events")]
+        Self::in_types([TICKED.parse().unwrap()])
     }
 
     /// Listens to mail addressed to an agent.
@@ -48,7 +57,12 @@ impl Interest {
             }
             EntryKind::Snapshot | EntryKind::Effect | EntryKind::Cursor | EntryKind::Head => false,
         };
-        let own = |filter: &Filter| event.author != *me || filter.authors.contains(me);
+        let tick = event.ty.as_str() == TICKED;
+        let own = |filter: &Filter| match filter.authors.is_empty() {
+            // A tick is for who has the schedule, anything else for the others.
+            true => (event.author == *me) == tick,
+            false => filter.authors.contains(&event.author),
+        };
         self.filters.iter().any(|f| heard(f) && own(f) && f.matches(entry))
     }
 

@@ -8,6 +8,7 @@
 mod agent;
 mod derived;
 mod interest;
+mod schedule;
 
 pub mod reaction;
 pub mod typed;
@@ -24,9 +25,10 @@ pub mod summary;
 #[doc(inline)]
 pub use crate::{
     agent::{Agent, HandlerError},
-    instance::{Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
+    instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
     reaction::{EffectError, EmitError, IdempotencyKey, Reaction},
+    schedule::{Missed, Schedule, ScheduleError},
     verify::{Difference, Verified, VerifyError, VerifyRange, verify},
 };

@@ -7,7 +7,7 @@ use colony_core::envelope::Envelope;
 use colony_core::{Entry, EventId, Kind, Timestamp};
 
 use crate::derived::Origin;
-use crate::reactor::NOUN;
+use crate::reactor::{NOUN, TICKED};
 use crate::typed::{self, EventSchema};
 
 mod effect;
@@ -26,8 +26,8 @@ pub(crate) type Output = (Kind, Envelope);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// Events about reactions are the runtime's.
-    #[error("events of the noun \"{NOUN}\" are told by the runtime alone")]
+    /// Events about reactions, and ticks, are the runtime's.
+    #[error("{TICKED} and events of the noun \"{NOUN}\" are told by the runtime alone")]
     Reserved,
     /// The value is no event.
     #[error(transparent)]
@@ -67,7 +67,7 @@ impl Reaction {
         let id = self.origin.entry_id("output", u64::try_from(index).unwrap_or(u64::MAX));
         let agent = self.agent().clone();
         let mut event = draft.because_of(&self.cause).into_event(agent, id, self.now().into());
-        if event.ty.noun() == NOUN {
+        if event.ty.noun() == NOUN || event.ty.as_str() == TICKED {
             return Err(EmitError::Reserved);
         }
         hops::count(&mut event, self.hops);

@@ -16,7 +16,7 @@
 use std::collections::VecDeque;
 
 use colony_bus::lane::{LaneEnd, Receipt};
-use colony_core::{EntityName, EventId, Position};
+use colony_core::{EntityName, EventId, Position, Timestamp};
 
 mod note;
 mod parked;
@@ -25,7 +25,7 @@ mod work;
 
 pub use note::{
     CLOSED, CURSOR, CarriedEffect, Closing, DROPPED, EFFECT, EffectNote, EventNote, NOUN, Note,
-    OPENED, Opening, PARKED, RESUMED, RETRIED, ResumedNote,
+    OPENED, Opening, PARKED, RESUMED, RETRIED, ResumedNote, TICKED, TickNote,
 };
 pub use parked::{ParkReason, Parked, ParkedEvent};
 pub use view::{LaneStep, LaneView, Phase};
@@ -229,6 +229,23 @@ impl<O: Clone> Reactor<O> {
         }
     }
 
+    /// Returns the moment of a schedule's last tick, stored or to be stored.
+    pub fn last_tick(&self, schedule: &EntityName) -> Option<Timestamp> {
+        let waiting = self.work.iter().filter_map(|work| match work {
+            Work::Tick { note, .. } if note.schedule == *schedule => Some(note.at),
+            _ => None,
+        });
+        waiting.max().max(self.view.last_tick(schedule))
+    }
+
+    /// Takes a tick. One at or before the schedule's last changes nothing.
+    pub fn tick(&mut self, note: TickNote) {
+        if self.last_tick(&note.schedule) < Some(note.at) {
+            let reacted = self.reacted();
+            self.work.push_back(Work::Tick { note, reacted });
+        }
+    }
+
     /// Lets an entry tell how far was reacted, if none does.
     pub fn tell_cursor(&mut self) {
         if self.is_silent() {
@@ -330,7 +347,9 @@ impl<O: Clone> Reactor<O> {
                 self.work.pop_front();
                 return true;
             }
-            Some(Work::Parking { .. } | Work::Cursor { .. }) | None => return false,
+            Some(Work::Parking { .. } | Work::Tick { .. } | Work::Cursor { .. }) | None => {
+                return false;
+            }
         };
         let reacted = self.work.pop_front().map_or(parked.event, |work| work.reacted());
         self.work.push_front(Work::Parking { parked, reacted });

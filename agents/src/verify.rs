@@ -289,6 +289,7 @@ impl Record {
                 Note::Parked(_)
                 | Note::Retried(_)
                 | Note::Dropped(_)
+                | Note::Tick(_)
                 | Note::Cursor
                 | Note::Closed(_),
             )

@@ -9,11 +9,11 @@ use colony_core::lane::LaneHead;
 use colony_core::{Address, EventId, Kind, LaneName, Position};
 use futures_util::StreamExt as _;
 
-use crate::derived::lane_entry_id;
+use crate::derived::{lane_entry_id, tick_id};
 use crate::reaction::Output;
 use crate::reactor::{
     Body, CLOSED, CURSOR, DROPPED, LaneStep, LaneView, NewEntry, Note, OPENED, PARKED, Phase,
-    RESUMED, RETRIED, UnitToAppend,
+    RESUMED, RETRIED, TICKED, UnitToAppend,
 };
 
 /// The lanes that follow one another for one partition of an agent's events.
@@ -97,6 +97,12 @@ impl Lanes {
             .map(|(number, NewEntry { cursor, body })| {
                 let (kind, mut envelope) = match body {
                     Body::Output(output) | Body::Effect(_, output) => output.clone(),
+                    Body::Note(note @ Note::Tick(tick)) => {
+                        let id = tick_id(self.bus.agent(), &tick.schedule, tick.at);
+                        let (kind, mut envelope) = self.note(id, note);
+                        envelope.event.time = Some(tick.at.into());
+                        (kind, envelope)
+                    }
                     Body::Note(note) => {
                         self.note(lane_entry_id(self.bus.agent(), &lane, number), note)
                     }
@@ -114,6 +120,7 @@ impl Lanes {
             Note::Resumed(resumed) => (RESUMED, None, Data::json(resumed)),
             Note::Retried(asked) => (RETRIED, None, Data::json(asked)),
             Note::Dropped(dropped) => (DROPPED, None, Data::json(dropped)),
+            Note::Tick(tick) => (TICKED, Some(tick.schedule.clone()), Data::json(tick)),
             Note::Opened(opening) => (OPENED, None, Data::json(opening)),
             Note::Closed(closing) => (CLOSED, None, Data::json(closing)),
             Note::Cursor | Note::Output | Note::Effect(_) => (CURSOR, None, Ok(Data::None)),
@@ -124,9 +131,11 @@ impl Lanes {
         // Notes are made of names, numbers and text: each has a JSON form.
         event.data = data.unwrap_or_default();
         let kind = match note {
-            Note::Parked(_) | Note::Resumed(_) | Note::Retried(_) | Note::Dropped(_) => {
-                Kind::Event { ty: event.ty.clone(), entity: event.entity.clone() }
-            }
+            Note::Parked(_)
+            | Note::Resumed(_)
+            | Note::Retried(_)
+            | Note::Dropped(_)
+            | Note::Tick(_) => Kind::Event { ty: event.ty.clone(), entity: event.entity.clone() },
             Note::Opened(_) | Note::Closed(_) | Note::Cursor | Note::Output | Note::Effect(_) => {
                 Kind::Cursor
             }

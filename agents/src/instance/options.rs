@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use colony_core::Position;
 
+use super::clock::Clock;
 use crate::reactor::Limits;
 
 /// How an instance of an agent works. All instances of one agent are to have the same.
@@ -36,6 +37,8 @@ pub struct InstanceOptions {
     pub cache: Option<PathBuf>,
     /// Entries taken into the state after which it is kept. Default: 50,000.
     pub cache_interval: u64,
+    /// What time it is, for schedules. Default: the time of day.
+    pub clock: Clock,
     /// The bounds of units and lanes.
     pub limits: Limits,
 }
@@ -55,6 +58,7 @@ impl Default for InstanceOptions {
             grace: Duration::from_secs(1),
             cache: None,
             cache_interval: 50_000,
+            clock: Clock::default(),
             limits: Limits::default(),
         }
     }

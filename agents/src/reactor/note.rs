@@ -1,7 +1,7 @@
 //! What a lane's entries say to those who react: the bookkeeping of reactions.
 
 use colony_core::envelope::Entry;
-use colony_core::{EventId, Kind, Position};
+use colony_core::{EntityName, EventId, Kind, Position, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub const RETRIED: &str = "reaction.retried";
 pub const DROPPED: &str = "reaction.dropped";
 /// The type of an entry that stands with the outputs of an event that was set aside.
 pub const RESUMED: &str = "reaction.resumed";
+/// The type of a tick of a schedule. No agent may emit one.
+pub const TICKED: &str = "schedule.ticked";
 /// The type of a recorded effect.
 pub const EFFECT: &str = "effect.recorded";
 /// The type of an entry that only moves the cursor.
@@ -41,6 +43,8 @@ pub enum Note {
     Retried(EventNote),
     /// An event set aside will not be tried again.
     Dropped(EventNote),
+    /// It is time.
+    Tick(TickNote),
     /// The cursor has moved.
     Cursor,
     /// The lane begins.
@@ -65,6 +69,15 @@ pub struct EventNote {
     pub event: Position,
 }
 
+/// A tick of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TickNote {
+    /// The schedule's name.
+    pub schedule: EntityName,
+    /// The moment for which it is.
+    pub at: Timestamp,
+}
+
 /// How an event that was set aside has been reacted to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResumedNote {
@@ -82,6 +95,9 @@ pub struct Opening {
     /// Events that are set aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parked: Vec<ParkedEvent>,
+    /// The last tick of each schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<TickNote>,
     /// Effects recorded for events that are not yet reacted to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<CarriedEffect>,
@@ -116,6 +132,7 @@ impl Note {
                 DROPPED => read(entry).map(Self::Dropped),
                 _ => None,
             },
+            Kind::Event { ty, .. } if ty.as_str() == TICKED => read(entry).map(Self::Tick),
             Kind::Event { .. } | Kind::Mail { .. } | Kind::Document(_) | Kind::Snapshot(_) => {
                 Some(Self::Output)
             }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use colony_bus::lane::LaneEnd;
-use colony_core::{EventId, Position};
+use colony_core::{EntityName, EventId, Position, Timestamp};
 
-use super::note::{CarriedEffect, EffectNote, Note, Opening};
+use super::note::{CarriedEffect, EffectNote, Note, Opening, TickNote};
 use super::parked::{Parked, ParkedEvent};
 
 /// What one entry of a lane changes.
@@ -42,6 +42,7 @@ pub struct LaneView {
     cursor: Position,
     partitions: u16,
     parked: Parked,
+    ticks: BTreeMap<EntityName, Timestamp>,
     effects: BTreeMap<EventId, (Position, Position)>,
 }
 
@@ -55,6 +56,7 @@ impl LaneView {
             cursor: Position::ZERO,
             partitions: 0,
             parked: Parked::default(),
+            ticks: BTreeMap::new(),
             effects: BTreeMap::new(),
         }
     }
@@ -89,6 +91,11 @@ impl LaneView {
         &self.parked
     }
 
+    /// Returns the moment of a schedule's last tick.
+    pub fn last_tick(&self, schedule: &EntityName) -> Option<Timestamp> {
+        self.ticks.get(schedule).copied()
+    }
+
     /// Returns where the result of an effect stands, if it is recorded and its event not yet reacted to.
     pub fn effect(&self, id: &EventId) -> Option<Position> {
         self.effects.get(id).map(|(recorded, _)| *recorded)
@@ -119,6 +126,11 @@ impl LaneView {
         Opening {
             partitions,
             parked: self.parked.iter().cloned().collect(),
+            ticks: self
+                .ticks
+                .iter()
+                .map(|(schedule, at)| TickNote { schedule: schedule.clone(), at: *at })
+                .collect(),
             effects: self.effects.iter().map(carried).collect(),
         }
     }
@@ -158,11 +170,16 @@ impl LaneView {
             Note::Retried(asked) => self.parked.retry(asked.event),
             Note::Resumed(resumed) => self.parked.resolve(resumed.event),
             Note::Dropped(dropped) => self.parked.resolve(dropped.event),
+            Note::Tick(TickNote { schedule, at }) => {
+                let last = self.ticks.entry(schedule).or_insert(at);
+                *last = at.max(*last);
+            }
             Note::Closed(_) => self.phase = Phase::Closed,
-            Note::Opened(Opening { partitions, parked, effects }) => {
+            Note::Opened(Opening { partitions, parked, ticks, effects }) => {
                 self.phase = Phase::Open;
                 self.partitions = partitions;
                 self.parked = parked.into_iter().collect();
+                self.ticks = ticks.into_iter().map(|tick| (tick.schedule, tick.at)).collect();
                 let carried = |carried: CarriedEffect| {
                     (carried.effect.id, (carried.recorded, carried.effect.event))
                 };

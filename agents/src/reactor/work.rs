@@ -3,7 +3,7 @@
 use colony_bus::lane::LaneEnd;
 use colony_core::{EntityName, Position};
 
-use super::note::{EffectNote, Note, ResumedNote};
+use super::note::{EffectNote, Note, ResumedNote, TickNote};
 use super::parked::{ParkReason, ParkedEvent};
 use super::view::LaneView;
 
@@ -18,6 +18,8 @@ pub(super) enum Work<O> {
     Parking { parked: ParkedEvent, reacted: Position },
     /// The result of an effect.
     Effect { note: EffectNote, reacted: Position, output: O },
+    /// It is time.
+    Tick { note: TickNote, reacted: Position },
     /// Nothing but the cursor.
     Cursor { reacted: Position },
 }
@@ -69,7 +71,10 @@ impl<O: Clone> Work<O> {
         match self {
             Self::Reaction { outputs, .. } => outputs.len(),
             Self::Resumption { outputs, .. } => outputs.len() + 1,
-            Self::Parking { .. } | Self::Effect { .. } | Self::Cursor { .. } => 1,
+            Self::Parking { .. }
+            | Self::Effect { .. }
+            | Self::Tick { .. }
+            | Self::Cursor { .. } => 1,
         }
     }
 
@@ -80,7 +85,7 @@ impl<O: Clone> Work<O> {
             Self::Resumption { note, .. } => Some(note.event),
             Self::Parking { parked, .. } => Some(parked.event),
             Self::Effect { note, .. } => Some(note.event),
-            Self::Cursor { .. } => None,
+            Self::Tick { .. } | Self::Cursor { .. } => None,
         }
     }
 
@@ -91,6 +96,7 @@ impl<O: Clone> Work<O> {
             Self::Parking { parked, reacted } => parked.event.max(*reacted),
             Self::Resumption { reacted, .. }
             | Self::Effect { reacted, .. }
+            | Self::Tick { reacted, .. }
             | Self::Cursor { reacted } => *reacted,
         }
     }
@@ -108,6 +114,7 @@ impl<O: Clone> Work<O> {
             }
             Self::Parking { parked, .. } => push(Body::Note(Note::Parked(parked.clone()))),
             Self::Effect { note, output, .. } => push(Body::Effect(note.clone(), output.clone())),
+            Self::Tick { note, .. } => push(Body::Note(Note::Tick(note.clone()))),
             Self::Cursor { .. } => push(Body::Note(Note::Cursor)),
         }
     }
@@ -138,6 +145,10 @@ impl<O: Clone> Work<O> {
             Self::Effect { note, reacted, output } => {
                 let wanted = view.awaits(note.event) && view.effect(&note.id).is_none();
                 wanted.then_some(Self::Effect { note, reacted, output })
+            }
+            Self::Tick { note, reacted } => {
+                let wanted = view.last_tick(&note.schedule) < Some(note.at);
+                wanted.then_some(Self::Tick { note, reacted })
             }
             Self::Cursor { reacted } => {
                 (reacted > view.cursor()).then_some(Self::Cursor { reacted })
