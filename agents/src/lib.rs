@@ -17,6 +17,7 @@ pub mod instance;
 mod parked;
 pub mod reactor;
 
+mod fork;
 mod verify;
 
 pub mod recording;
@@ -25,6 +26,7 @@ pub mod summary;
 #[doc(inline)]
 pub use crate::{
     agent::{Agent, HandlerError},
+    fork::{Divergence, ForkError, bisect, compare, fork},
     instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
     interest::Interest,
     parked::{ParkedError, ParkedEvents},

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use colony_agents::{
     Agent, Clock, HandlerError, Instance, InstanceError, InstanceOptions, Interest, ParkedEvents,
-    Preference, Reaction, Retry, Schedule, VerifyRange, verify,
+    Preference, Reaction, Retry, Schedule, VerifyRange, compare, fork, verify,
 };
 use colony_bus::memory::Fault;
 use colony_bus::{Bus, BusOptions, Draft, MemoryLog, Query};
@@ -468,4 +468,33 @@ async fn of_each_tick_there_is_one_whatever_the_number_of_instances() {
         assert_eq!(times, minutes);
         assert_eq!(lab.of_type("report.written").await.len(), 20);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_shows_what_another_handler_would_have_said_and_leaves_the_space_alone() {
+    let lab = Lab::new();
+    let instance = lab.start("a", &InstanceOptions::default()).await;
+    let mut asked = Vec::new();
+    for n in 1..=6 {
+        asked.push(lab.ask(&n.to_string(), None).await);
+    }
+    instance.reacted_to(asked[5]).await;
+    instance.stop().await.unwrap();
+    let before = lab.bus("reader").tail().await.unwrap();
+
+    let log = fork(&lab.bus("answerer"), asked[1]).await.unwrap();
+    let forked = Lab { log, seen: Arc::clone(&lab.seen) };
+    let answerer = Answerer { seen: Arc::clone(&lab.seen), name: "forked" };
+    let bus = forked.bus("answerer");
+    let instance = Instance::start(bus.clone(), Changed(answerer), InstanceOptions::default());
+    let instance = instance.await.unwrap();
+    instance.reacted_to(asked[5]).await;
+    let parted = compare(&lab.bus("answerer"), &bus, Position::ZERO).await.unwrap();
+    let events: Vec<Position> = parted.iter().map(|divergence| divergence.event).collect();
+    assert_eq!(events, asked[3..]);
+    let said = |events: &[colony_core::Event]| events[0].data.to_value::<(String, u64)>().unwrap();
+    assert_eq!(said(&parted[0].here), ("4".to_owned(), 4));
+    assert_eq!(said(&parted[0].there), ("4".to_owned(), 14));
+    assert_eq!(forked.answers().await.len(), 6);
+    assert_eq!(lab.bus("reader").tail().await.unwrap(), before, "nothing is appended");
 }
