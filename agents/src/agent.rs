@@ -12,8 +12,8 @@ use crate::schedule::Schedule;
 ///
 /// Its name is that of the [`Bus`](colony_bus::Bus) on which an [`Instance`](crate::Instance) of it runs.
 pub trait Agent: Send + Sync + 'static {
-    /// What the agent knows: a fold of the entries it listens to. Kept as JSON between runs, so keys of maps are text or
-    /// numbers. An agent that needs no knowledge takes `()`, and no history is read for it.
+    /// What the agent knows: a fold of the entries it listens to. Kept between runs, where the options say so. An agent
+    /// that needs no knowledge takes `()`, and no history is read for it.
     type State: Default + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// Returns what the agent listens to. The same at each call.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use colony_bus::lane::{ConditionedError, Receipt};
 use colony_bus::log::ReadError;
 use colony_bus::{Bus, Cut, Delivery, EntryError, Subscription};
-use colony_core::{EntityName, Entry, LaneName, Position, Timestamp};
+use colony_core::{EntityName, Entry, EventId, LaneName, Position, Timestamp};
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Duration, Instant};
@@ -102,7 +102,8 @@ pub(super) struct LaneTask<A: Agent> {
     reading: Waiting<Reading>,
     keeping: Waiting<()>,
     recordings: (mpsc::Sender<Recording>, mpsc::Receiver<Recording>),
-    recording: Option<(colony_core::EventId, oneshot::Sender<Recorded>)>,
+    /// The result that the handler waits for, and whether it is the one that it brought.
+    recording: Option<(EventId, oneshot::Sender<Recorded>, bool)>,
 
     /// The schedules whose ticks stand in this lane, and when this instance began.
     schedules: Vec<Schedule>,
@@ -341,7 +342,7 @@ impl<A: Agent> LaneTask<A> {
             delivered: self.delivered,
             waiting: self.queue.len(),
             parked: view.parked().len(),
-            works: self.waits_since.is_none(),
+            works: self.is_first(),
             preferred: self.preferred.clone(),
         };
         self.status.send_if_modified(|told| {

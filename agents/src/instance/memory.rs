@@ -70,7 +70,7 @@ impl<A: Agent> Memory<A> {
         });
         let knowledge = || Knowledge { agent: Arc::clone(agent), name: name.clone() };
         let fold = match &file {
-            Some(file) => load(file, knowledge(), &log, reacted).await,
+            Some(file) => load(bus, file, knowledge(), &log, reacted).await,
             None => None,
         };
         let fold = Arc::new(fold.unwrap_or_else(|| Fold::new(knowledge())));
@@ -101,6 +101,9 @@ impl<A: Agent> Memory<A> {
 
     /// Notes the state as it is now, to be kept.
     pub(crate) fn ripen(&mut self) {
+        if self.fold.last().is_none() {
+            return;
+        }
         match self.fold.checkpoint(&self.log) {
             Ok(checkpoint) => self.ripening = Some(checkpoint),
             Err(error) => tracing::warn!(%error, "the state cannot be kept"),
@@ -124,22 +127,34 @@ impl<A: Agent> Memory<A> {
 }
 
 async fn load<A: Agent>(
+    bus: &Bus,
     file: &Path,
     knowledge: Knowledge<A>,
     log: &str,
     reacted: Position,
 ) -> Option<Fold<Knowledge<A>>> {
     let bytes = tokio::fs::read(file).await.ok()?;
-    let loaded = Checkpoint::decode(&bytes).and_then(|kept| {
-        let early = kept.position() <= reacted;
-        early.then(|| Fold::resume(knowledge, log, &kept)).transpose()
-    });
-    match loaded {
-        Ok(Some(fold)) => return Some(fold),
-        Ok(None) => tracing::info!("the kept state knows more than the lane has reacted to"),
-        Err(error) => tracing::warn!(%error, "the kept state is not believed"),
+    let loaded = Checkpoint::decode(bytes)
+        .and_then(|kept| Ok((Fold::resume(knowledge, log, &kept)?, kept.entry())));
+    let (fold, entry) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::warn!(%error, "the kept state is not believed");
+            return None;
+        }
+    };
+    if fold.position() > reacted {
+        tracing::info!("the kept state knows more than the lane has reacted to");
+        return None;
     }
-    None
+    // A log that lost its end goes on with other entries under the same identity.
+    match bus.get(fold.position()).await {
+        Ok(Some(found)) if found.digest == entry => Some(fold),
+        Ok(_) | Err(_) => {
+            tracing::warn!("the kept state is of entries that the log does not have");
+            None
+        }
+    }
 }
 
 fn write(file: &Path, checkpoint: &Checkpoint) -> Result<(), WriteStateError> {

@@ -10,7 +10,7 @@ use super::{Context, Current, LONGEST_PAUSE, LOOK, LOOK_SOON, LaneTask, QUEUE};
 use crate::agent::Agent;
 use crate::derived::partition_of;
 use crate::instance::handling::{Bounds, Handled, Source, handle};
-use crate::instance::options::{InstanceOptions, Preference};
+use crate::instance::options::Preference;
 use crate::reaction::{EffectSource, Patience, Recorded, Recording};
 use crate::reactor::{EffectFate, ParkedEvent, Verdict};
 
@@ -68,12 +68,7 @@ impl<A: Agent> LaneTask<A> {
 
     /// Returns whether this instance is to work. A wrong answer costs work and nothing else.
     pub(super) fn works(&mut self, now: Instant) -> bool {
-        let InstanceOptions { preference, stall, .. } = self.context.options;
-        let me: &LaneName = self.context.bus.instance();
-        if preference == Preference::Everyone
-            || self.overtakes
-            || self.preferred.as_ref() == Some(me)
-        {
+        if self.is_first() {
             self.waits_since = None;
             return true;
         }
@@ -83,11 +78,20 @@ impl<A: Agent> LaneTask<A> {
         };
         match self.waits_since {
             Some((waiting, since)) if waiting == next => {
+                let stall = self.context.options.stall;
                 self.overtakes = now.saturating_duration_since(since) >= stall;
             }
             Some(_) | None => self.waits_since = Some((next, now)),
         }
         self.overtakes
+    }
+
+    /// Returns whether this instance works before the others, as far as it can tell.
+    pub(super) fn is_first(&self) -> bool {
+        let me: &LaneName = self.context.bus.instance();
+        self.context.options.preference == Preference::Everyone
+            || self.overtakes
+            || self.preferred.as_ref() == Some(me)
     }
 
     /// Returns when to look what others have written: how far the instance that works has come, or what is to be done
@@ -177,27 +181,31 @@ impl<A: Agent> LaneTask<A> {
         }
     }
 
+    /// Takes a result to be recorded. One that is on its way already, brought by an attempt that was given up, counts.
     pub(super) fn record(&mut self, recording: Recording) {
         let Recording { note, output, answer } = recording;
         let id = note.id.clone();
-        if self.reactor.record(note, output) {
-            self.recording = Some((id, answer));
-        } else {
-            drop(answer.send(Recorded::Nowhere));
+        match self.reactor.effect(&id) {
+            EffectFate::Recorded(position) => drop(answer.send(Recorded::There(position))),
+            EffectFate::Pending => self.recording = Some((id, answer, false)),
+            EffectFate::Dropped => match self.reactor.record(note, output) {
+                true => self.recording = Some((id, answer, true)),
+                false => drop(answer.send(Recorded::Nowhere)),
+            },
         }
     }
 
     /// Tells the handler what became of the result that it wants recorded.
     pub(super) fn answer_recording(&mut self, ours: bool) {
-        let fate = |(id, _): &mut (_, _)| self.reactor.effect(id);
-        let Some(fate) = self.recording.as_mut().map(fate) else { return };
+        let Some((id, _, brought)) = &self.recording else { return };
+        let (fate, ours) = (self.reactor.effect(id), ours && *brought);
         let told = match fate {
             EffectFate::Pending => return,
             EffectFate::Recorded(_) if ours => Recorded::Here,
             EffectFate::Recorded(position) => Recorded::There(position),
             EffectFate::Dropped => Recorded::Nowhere,
         };
-        if let Some((_, answer)) = self.recording.take() {
+        if let Some((_, answer, _)) = self.recording.take() {
             drop(answer.send(told));
         }
     }
