@@ -16,7 +16,8 @@ use crate::document::{self, Document, DocumentError, DocumentSummary, Moment, Pa
 use crate::draft::{Draft, kind_of};
 use crate::jetstream::JetStreamLog;
 use crate::lane::{
-    Batch, Durable, HeadMove, LaneOptions, LaneWriter, Receipt, Sharing, WriteError,
+    Batch, ConditionedLane, Durable, HeadMove, LaneOptions, LaneWriter, Receipt, Sharing,
+    WriteError,
 };
 use crate::log::{ConnectError, Description, EventLog, Live, ReadError, Wholeness};
 use crate::options::BusOptions;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     agent: AgentName,
     instance: LaneName,
     lane: LaneOptions,
+    live: Arc<dyn Live>,
     writer: OnceCell<LaneWriter>,
     documents: document::Registry,
     presence: Presence,
@@ -80,13 +82,15 @@ impl Bus {
         let instance = instance.unwrap_or_else(random_lane);
         let verifier = Arc::new(Verifier::new(signatures, keys));
         let lane = LaneOptions { sharing, signer, ..LaneOptions::default() };
-        let presence = Presence::new(live, space.clone(), agent.clone(), instance.clone());
+        let presence =
+            Presence::new(Arc::clone(&live), space.clone(), agent.clone(), instance.clone());
         Self {
             shared: Arc::new(Shared {
                 reader: Reader { log, space, verifier },
                 agent,
                 instance,
                 lane,
+                live,
                 writer: OnceCell::new(),
                 documents: document::Registry::default(),
                 presence,
@@ -220,6 +224,21 @@ impl Bus {
             LaneWriter::open(Arc::clone(self.log()), self.space().clone(), lane, options)
         };
         self.shared.writer.get_or_try_init(open).await
+    }
+
+    /// Returns a lane of this agent that several of its instances write, each on the condition that it knows the
+    /// lane's last entry.
+    ///
+    /// Nothing else may write a lane of this name.
+    pub fn conditioned_lane(&self, name: LaneName) -> ConditionedLane {
+        let lane = Lane { author: self.agent().clone(), name };
+        let Reader { log, space, verifier } = self.shared.reader.clone();
+        ConditionedLane::new(log, space, lane, self.shared.lane.signer.clone(), verifier)
+    }
+
+    /// Returns the messages between those who listen right now.
+    pub fn live(&self) -> &Arc<dyn Live> {
+        &self.shared.live
     }
 
     /// Reads entries.

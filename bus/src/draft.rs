@@ -119,7 +119,8 @@ impl Draft {
         self
     }
 
-    pub(crate) fn into_event(self, author: AgentName, id: EventId, now: EventTime) -> Event {
+    /// Makes the event: `id` and `now` are taken where the draft has none of its own.
+    pub fn into_event(self, author: AgentName, id: EventId, now: EventTime) -> Event {
         let Self {
             ty,
             id: own,
@@ -152,7 +153,7 @@ impl Draft {
 }
 
 /// Returns where an event stands in its lane: as mail if it is addressed to one agent.
-pub(crate) fn kind_of(event: &Event) -> Kind {
+pub fn kind_of(event: &Event) -> Kind {
     match &event.recipient {
         Some(recipient) => Kind::Mail { recipient: recipient.clone(), ty: event.ty.clone() },
         None => Kind::Event { ty: event.ty.clone(), entity: event.entity.clone() },

@@ -25,11 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::log::{AppendError, EventLog, Outcome, ReadError, Wholeness};
 
+mod conditioned;
 mod driver;
 mod recovery;
 mod sealing;
 #[cfg(test)]
 mod tests;
+
+pub use conditioned::{ConditionedError, ConditionedLane, LaneEnd, LaneRecords, StoredEntry};
 
 use driver::Driver;
 

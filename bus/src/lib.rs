@@ -29,7 +29,7 @@ pub use crate::{
         Document, DocumentError, DocumentStatus, DocumentSummary, DurableEdit, EditOptions, Edited,
         Moment, Past, Update, Watch,
     },
-    draft::Draft,
+    draft::{Draft, kind_of},
     jetstream::{Credentials, JetStreamLog, ServerOptions, Storage},
     lane::{Receipt, Sharing, WriteError},
     memory::{MemoryLog, MemoryOptions},

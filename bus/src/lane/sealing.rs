@@ -1,10 +1,11 @@
 //! Sealing requests onto the ends of lanes.
 
-use colony_core::AgentName;
-use colony_core::envelope::{SealError, SealedEntry, seal};
+use colony_core::envelope::{Envelope, SealError, SealedEntry, seal};
 use colony_core::lane::LaneHead;
 use colony_core::position::Position;
-use colony_core::subject::{Address, Lane, Subject};
+use colony_core::signature::Signer;
+use colony_core::subject::{Address, Kind, Lane, Subject};
+use colony_core::{AgentName, SpaceName};
 
 use super::driver::Driver;
 use super::{HeadMove, Receipt, Request, Sharing};
@@ -39,17 +40,9 @@ impl Driver {
             }
             let head = self.heads.entry(author.clone()).or_default();
             before.push((author.clone(), *head));
-            let link = head.next();
             let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
-            let subject = Subject {
-                space: self.space.clone(),
-                address: Address::Lane { lane, kind: kind.clone() },
-            };
-            let mut envelope = envelope.clone();
-            envelope.link = Some(link);
-            let sealed = seal(&subject, envelope, signer)?;
-            head.advance(link, sealed.digest);
-            entries.push(SealedLink { sealed, author, number: link.number });
+            let (sealed, number) = seal_next(&self.space, &lane, kind, envelope, head, signer)?;
+            entries.push(SealedLink { sealed, author, number });
         }
         let mut heads = Vec::with_capacity(request.batch.heads.len());
         for HeadMove { noun, envelope, last } in &request.batch.heads {
@@ -64,6 +57,26 @@ impl Driver {
         }
         Ok(Sealed { entries, heads })
     }
+}
+
+/// Seals an entry onto the end of a lane and moves the end onto it. Returns it with its number.
+///
+/// On an error the end stays where it was.
+pub(super) fn seal_next(
+    space: &SpaceName,
+    lane: &Lane,
+    kind: &Kind,
+    envelope: &Envelope,
+    head: &mut LaneHead,
+    signer: Option<&Signer>,
+) -> Result<(SealedEntry, u64), SealError> {
+    let link = head.next();
+    let address = Address::Lane { lane: lane.clone(), kind: kind.clone() };
+    let subject = Subject { space: space.clone(), address };
+    let envelope = Envelope { link: Some(link), ..envelope.clone() };
+    let sealed = seal(&subject, envelope, signer)?;
+    head.advance(link, sealed.digest);
+    Ok((sealed, link.number))
 }
 
 /// A request, sealed.

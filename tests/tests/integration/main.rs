@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panic")]
 
+mod agents_once;
 mod cluster;
 mod crash;
 mod disk;

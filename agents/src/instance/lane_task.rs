@@ -1,0 +1,407 @@
+//! One lane of an instance: delivery, handling and committing, side by side.
+//!
+//! What may be committed is the [`Reactor`]'s to say. Here are the parts that wait: for the log, for the handler, for the clock.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use colony_bus::lane::{ConditionedError, Receipt};
+use colony_bus::log::ReadError;
+use colony_bus::{Bus, Cut, Delivery, EntryError, Subscription};
+use colony_core::{EntityName, Entry, EventId, LaneName, Position, Timestamp};
+use futures_util::StreamExt as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::error::InstanceError;
+use super::handling::{Handling, Source};
+use super::lanes::{Glimpse, Known, Lanes, lane_name};
+use super::memory::{Memory, knows_nothing};
+use super::options::{InstanceOptions, Start};
+use super::roll::{Present, preferred};
+use super::status::LaneStatus;
+use crate::agent::Agent;
+use crate::interest::Interest;
+use crate::reaction::{Output, Recorded, Recording};
+use crate::reactor::{LaneStep, LaneView, Reactor};
+use crate::schedule::Schedule;
+
+mod committing;
+mod events;
+mod ticking;
+
+use committing::{begin, retry};
+use ticking::schedules;
+
+/// Most events delivered and not yet handled.
+const QUEUE: usize = 4_096;
+/// Entries before the next event that are read again when following begins.
+const OVERLAP: u64 = 10_000;
+/// Pause between two looks at a lane on which another instance works.
+const LOOK: Duration = Duration::from_millis(500);
+/// The same while more events have been delivered than may wait.
+const LOOK_SOON: Duration = Duration::from_millis(20);
+/// First pause after the log could not be read or written; each next one is twice as long, up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the lanes of an instance share.
+pub(super) struct Context<A> {
+    pub(super) bus: Bus,
+    pub(super) agent: Arc<A>,
+    pub(super) options: InstanceOptions,
+    pub(super) stop: CancellationToken,
+}
+
+type Waiting<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+type Appended = Result<Vec<Receipt>, ConditionedError>;
+
+/// What reading the lane brought.
+enum Reading {
+    /// What stands past the end that was known.
+    Past(Result<Vec<LaneStep>, ReadError>),
+    /// How far another instance has come.
+    Seen(Result<Glimpse, ReadError>),
+}
+
+/// The event being handled.
+struct Current {
+    event: Position,
+    entity: Option<EntityName>,
+    source: Source,
+    /// Whether it had been set aside.
+    resumed: bool,
+    attempts: u32,
+    /// When it is handled again.
+    pause: Option<Instant>,
+}
+
+pub(super) struct LaneTask<A: Agent> {
+    context: Arc<Context<A>>,
+    interest: Interest,
+    partition: u16,
+    /// What this lane is called when instances are chosen for it.
+    share: String,
+    /// The instance that is to work first, of those present.
+    preferred: Option<LaneName>,
+    /// The name of the lane of a number, for those who look.
+    named: (u64, LaneName),
+    lanes: Lanes,
+    reactor: Reactor<Output>,
+    memory: Memory<A>,
+    present: watch::Receiver<Present>,
+    status: watch::Sender<LaneStatus>,
+
+    queue: VecDeque<Arc<Entry>>,
+    delivered: Position,
+    current: Option<Current>,
+    handler: Option<Handling>,
+    appending: Waiting<Appended>,
+    reading: Waiting<Reading>,
+    keeping: Waiting<()>,
+    recordings: (mpsc::Sender<Recording>, mpsc::Receiver<Recording>),
+    /// The result that the handler waits for, and whether it is the one that it brought.
+    recording: Option<(EventId, oneshot::Sender<Recorded>, bool)>,
+
+    /// The schedules whose ticks stand in this lane, and when this instance began.
+    schedules: Vec<Schedule>,
+    began: Timestamp,
+
+    /// How far another instance was seen to have come, and in which lane.
+    glimpsed: (u64, Position),
+    looked: Instant,
+    /// Since when the next event has waited for another instance.
+    waits_since: Option<(Position, Instant)>,
+    /// Whether this instance works although another one is preferred, because that one stands still.
+    overtakes: bool,
+    /// Whether this instance worked when it last looked.
+    worked: bool,
+    /// Since when events were handled without a trace.
+    silent_since: Option<Instant>,
+    /// Failures of the log in a row, and when to try again.
+    failures: u32,
+    again_at: Option<Instant>,
+    stop_at: Option<Instant>,
+}
+
+impl<A: Agent> LaneTask<A> {
+    /// Reads the lane, begins it if nothing is there, and loads the state.
+    pub(super) async fn open(
+        context: Arc<Context<A>>,
+        partition: u16,
+        present: watch::Receiver<Present>,
+        status: watch::Sender<LaneStatus>,
+    ) -> Result<Self, InstanceError> {
+        let Context { bus, agent, options, .. } = context.as_ref();
+        let lanes = Lanes::new(bus.clone(), partition);
+        let number = retry(|| lanes.find()).await?;
+        let start = match options.start {
+            Start::Beginning => Position::ZERO,
+            Start::After(position) => position,
+            Start::Now => retry(|| bus.tail()).await?,
+        };
+        let mut limits = options.limits.clone();
+        limits.unit_entries = limits.unit_entries.min(bus.description().max_atomic_records).max(2);
+        let view = LaneView::before(number);
+        let mut reactor = Reactor::new(view, options.partitions, start, limits);
+        begin(&lanes, &mut reactor).await?;
+        let actual = reactor.view().partitions();
+        if actual != options.partitions {
+            return Err(InstanceError::Partitions { asked: options.partitions, actual });
+        }
+        let share = format!("{}/{partition}", bus.agent());
+        let first = preferred(&present.borrow(), &share).cloned();
+        let (cache, interval) = (options.cache.as_deref(), options.cache_interval);
+        let cursor = reactor.view().cursor();
+        let memory = Memory::open(bus, agent, partition, cache, interval, cursor).await;
+        let delivered = if knows_nothing::<A>() { cursor } else { memory.folded() };
+        Ok(Self {
+            interest: agent.interest(),
+            schedules: schedules(agent.as_ref(), partition, options.partitions),
+            began: options.clock.now(),
+            partition,
+            preferred: first,
+            share,
+            named: (0, lane_name(partition, 1)),
+            glimpsed: (reactor.view().number(), cursor),
+            lanes,
+            reactor,
+            memory,
+            present,
+            status,
+            queue: VecDeque::new(),
+            delivered,
+            current: None,
+            handler: None,
+            appending: None,
+            reading: None,
+            keeping: None,
+            recordings: mpsc::channel(1),
+            recording: None,
+            looked: Instant::now(),
+            waits_since: None,
+            overtakes: false,
+            worked: false,
+            silent_since: None,
+            failures: 0,
+            again_at: None,
+            stop_at: None,
+            context,
+        })
+    }
+
+    /// Works until asked to stop.
+    pub(super) async fn run(mut self) -> Result<(), InstanceError> {
+        let context = Arc::clone(&self.context);
+        let mut events: Option<Subscription> = None;
+        let mut following: Waiting<Result<Subscription, ReadError>> = None;
+        loop {
+            let now = Instant::now();
+            self.proceed(now);
+            self.tell();
+            if let Some(deadline) = self.stop_at
+                && self.is_through(deadline, now)
+            {
+                return self.close().await;
+            }
+            let quiet = self.again_at.is_none() && self.queue.is_empty();
+            if events.is_none() && following.is_none() && quiet {
+                following = Some(self.follow());
+            }
+            let room = self.queue.len() < QUEUE;
+            let wake = self.wake_at(now);
+            tokio::select! {
+                biased;
+                () = context.stop.cancelled(), if self.stop_at.is_none() => {
+                    self.stop_at = Some(Instant::now() + context.options.grace);
+                }
+                appended = next(&mut self.appending) => self.appended(appended)?,
+                read = next(&mut self.reading) => self.read(read)?,
+                () = next(&mut self.keeping) => {}
+                Some(recording) = self.recordings.1.recv() => self.record(recording),
+                handled = next(&mut self.handler) => self.handled(handled),
+                followed = next(&mut following) => match followed {
+                    Ok(subscription) => events = Some(subscription),
+                    Err(error) if error.is_retryable() => self.fail(),
+                    Err(error) => return Err(error.into()),
+                },
+                delivery = deliver(&mut events), if room => match delivery {
+                    Some(Ok(Delivery::Entry(entry))) => self.deliver(*entry),
+                    Some(Ok(Delivery::CaughtUp)) => {}
+                    Some(Err(EntryError::Unreadable { position, .. })) => {
+                        tracing::warn!(%position, "what is stored there is no entry; it is left out");
+                    }
+                    Some(Err(EntryError::Read(error))) if !error.is_retryable() => {
+                        return Err(error.into());
+                    }
+                    Some(Err(_)) | None => {
+                        events = None;
+                        self.fail();
+                    }
+                },
+                changed = self.present.changed() => {
+                    if changed.is_ok() {
+                        self.overtakes = false;
+                        let present = self.present.borrow_and_update();
+                        self.preferred = preferred(&present, &self.share).cloned();
+                    }
+                }
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Follows what the agent listens to: from a little before, so that the copy of an entry that arrives late is known to
+    /// be one.
+    fn follow(&self) -> Pin<Box<dyn Future<Output = Result<Subscription, ReadError>> + Send>> {
+        let after = Position::new(self.delivered.get().saturating_sub(OVERLAP));
+        let (bus, filter) = (self.context.bus.clone(), self.interest.filter());
+        Box::pin(async move { bus.subscribe(filter, Cut::Position(after)).await })
+    }
+
+    /// Takes in a delivered entry.
+    fn deliver(&mut self, entry: Entry) {
+        let new = entry.position > self.delivered;
+        self.delivered = self.delivered.max(entry.position);
+        if new && self.interest.selects(self.context.bus.agent(), &entry) {
+            self.queue.push_back(Arc::new(entry));
+        }
+    }
+
+    /// Does everything that can be done without waiting, and begins what has to be waited for.
+    fn proceed(&mut self, now: Instant) {
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+        }
+        if let Some(current) = &self.current
+            && !self.reactor.wants(current.event)
+        {
+            tracing::debug!(event = %current.event, "another instance was faster");
+            self.drop_current();
+        }
+        self.take_events(now);
+        if self.handler.is_none()
+            && let Some(current) = &self.current
+            && current.pause.is_none_or(|at| at <= now)
+        {
+            self.start_handler();
+        }
+        self.mind_schedules(now);
+        self.mind_silence(now);
+        if self.keeping.is_none()
+            && let Some(keeping) = self.memory.ripe(self.reactor.view().cursor())
+        {
+            self.keeping = Some(Box::pin(keeping));
+        }
+        if self.again_at.is_some() {
+            return;
+        }
+        if self.reading.is_none() && self.appending.is_none() && self.reactor.is_behind() {
+            let (lanes, known) = (self.lanes.clone(), Known::from(self.reactor.view()));
+            self.reading = Some(Box::pin(async move { Reading::Past(lanes.past(known).await) }));
+        }
+        if self.reading.is_none() && self.appending.is_none() {
+            self.append();
+        }
+        if self.reading.is_none() && self.look_at().is_some_and(|at| at <= now) {
+            let (lanes, number) = (self.lanes.clone(), self.glimpsed.0);
+            self.looked = now;
+            self.reading =
+                Some(Box::pin(async move { Reading::Seen(lanes.glimpse(number).await) }));
+        }
+    }
+
+    /// Returns when something is to be done though nothing happens. What was due by `now` has been done, or waits for
+    /// something else.
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let options = &self.context.options;
+        let pause = self.current.as_ref().and_then(|c| c.pause).filter(|_| self.handler.is_none());
+        let silence = self.silent_since.map(|since| since + options.cursor_interval);
+        let look = self.look_at().filter(|_| self.reading.is_none());
+        let stall = self.waits_since.map(|(_, since)| since + options.stall);
+        let end = self.stop_at.map(|at| at + options.grace);
+        let tick = self.next_tick(now);
+        let moments = [pause, silence, look, stall, self.again_at, self.stop_at, end, tick];
+        moments.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    fn tell(&mut self) {
+        let view = self.reactor.view();
+        if self.named.0 != view.number() {
+            self.named = (view.number(), lane_name(self.partition, view.number()));
+        }
+        let idle = self.queue.is_empty() && self.current.is_none() && self.reactor.is_settled();
+        let status = LaneStatus {
+            through: if idle { self.delivered } else { self.status.borrow().through },
+            partition: self.partition,
+            lane: self.named.1.clone(),
+            cursor: view.cursor(),
+            reacted: self.reactor.reacted().max(self.glimpsed.1),
+            delivered: self.delivered,
+            waiting: self.queue.len(),
+            parked: view.parked().len(),
+            works: self.is_first(),
+            preferred: self.preferred.clone(),
+        };
+        self.status.send_if_modified(|told| {
+            let changed = *told != status;
+            *told = status;
+            changed
+        });
+    }
+
+    /// Returns whether nothing is left to be done before the instance stops, or no time for it.
+    fn is_through(&mut self, deadline: Instant, now: Instant) -> bool {
+        if now >= deadline {
+            self.drop_current();
+        } else if self.handler.is_some() {
+            return false;
+        } else {
+            self.drop_current();
+        }
+        if now >= deadline + self.context.options.grace {
+            return true;
+        }
+        self.reactor.is_settled() && !self.reactor.is_silent() && self.keeping.is_none()
+    }
+
+    /// Keeps the state and says whether everything done is stored.
+    async fn close(mut self) -> Result<(), InstanceError> {
+        if !self.reactor.is_settled() || self.reactor.is_silent() {
+            return Err(InstanceError::Unsettled);
+        }
+        self.memory.ripen();
+        if let Some(keeping) = self.memory.ripe(self.reactor.view().cursor()) {
+            keeping.await;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for what is under way, and takes it out.
+async fn next<T>(waiting: &mut Waiting<T>) -> T {
+    match waiting {
+        Some(future) => {
+            let value = future.await;
+            *waiting = None;
+            value
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn deliver(events: &mut Option<Subscription>) -> Option<Result<Delivery, EntryError>> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

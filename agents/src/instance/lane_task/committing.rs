@@ -1,0 +1,169 @@
+//! Appending to the lane, reading it, and what to do when the log does not answer.
+
+use colony_bus::lane::ConditionedError;
+use colony_bus::log::{AppendError, ReadError};
+use tokio::time::{Duration, Instant};
+
+use super::{Appended, LONGEST_PAUSE, LaneTask, PAUSE, Reading};
+use crate::agent::Agent;
+use crate::instance::error::InstanceError;
+use crate::instance::handling::shorten;
+use crate::instance::lanes::{Glimpse, Known, Lanes};
+use crate::reaction::Output;
+use crate::reactor::{ParkReason, Phase, Reactor};
+
+impl<A: Agent> LaneTask<A> {
+    pub(super) fn append(&mut self) {
+        let Some(unit) = self.reactor.unit() else { return };
+        let entries = self.lanes.entries(&unit);
+        let lane = self.lanes.lane(unit.lane);
+        self.appending = Some(Box::pin(async move { lane.append(unit.end, &entries).await }));
+    }
+
+    pub(super) fn appended(&mut self, appended: Appended) -> Result<(), InstanceError> {
+        settle(&mut self.reactor, appended).map_err(InstanceError::Append).map(|trouble| {
+            match trouble {
+                Trouble::None => self.failures = 0,
+                Trouble::Overtaken => {
+                    self.overtakes = false;
+                    // Only if it happens again and again.
+                    self.failures += 1;
+                    if self.failures > 3 {
+                        self.fail();
+                    }
+                }
+                Trouble::Log => self.fail(),
+            }
+            self.answer_recording(true);
+        })
+    }
+
+    pub(super) fn read(&mut self, reading: Reading) -> Result<(), InstanceError> {
+        match reading {
+            Reading::Past(Ok(steps)) => {
+                let through = steps.is_empty();
+                steps.into_iter().for_each(|step| self.reactor.read(step));
+                if through || self.reactor.view().phase() != Phase::Closed {
+                    self.reactor.caught_up();
+                    self.answer_recording(false);
+                }
+            }
+            Reading::Seen(Ok(Glimpse { lane, last, cursor })) => {
+                self.glimpsed = (lane, self.glimpsed.1.max(cursor));
+                if self.waits_since.is_none() && last > self.reactor.view().end().last {
+                    // Somebody asks for what is set aside to be retried, perhaps.
+                    self.reactor.suspect();
+                }
+            }
+            Reading::Past(Err(error)) | Reading::Seen(Err(error)) => {
+                if !error.is_retryable() {
+                    return Err(error.into());
+                }
+                self.fail();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits before the log is asked for anything again.
+    pub(super) fn fail(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        self.again_at = Some(Instant::now() + pause_after(self.failures));
+    }
+}
+
+/// How an append went, as far as it matters for when to go on.
+enum Trouble {
+    None,
+    Overtaken,
+    Log,
+}
+
+/// Tells the reactor how an append went.
+fn settle(reactor: &mut Reactor<Output>, appended: Appended) -> Result<Trouble, ConditionedError> {
+    let error = match appended {
+        Ok(receipts) => {
+            reactor.stored(&receipts);
+            return Ok(Trouble::None);
+        }
+        Err(error) => error,
+    };
+    let message = || shorten(&error.to_string());
+    match &error {
+        ConditionedError::Seal { source, .. } => {
+            let reason = ParkReason::Refused { message: shorten(&source.to_string()) };
+            if reactor.refused(reason) { Ok(Trouble::None) } else { Err(error) }
+        }
+        ConditionedError::Append(AppendError::TooLarge { .. } | AppendError::TooMany { .. }) => {
+            let reason = ParkReason::Refused { message: message() };
+            if reactor.refused(reason) { Ok(Trouble::None) } else { Err(error) }
+        }
+        ConditionedError::Append(AppendError::Conflict { .. }) => {
+            reactor.unsure();
+            Ok(Trouble::Overtaken)
+        }
+        ConditionedError::Append(
+            AppendError::Unanswered { .. }
+            | AppendError::Interrupted { .. }
+            | AppendError::Unavailable
+            | AppendError::Full { .. },
+        ) => {
+            reactor.unsure();
+            Ok(Trouble::Log)
+        }
+        _ => Err(error),
+    }
+}
+
+/// Reads a lane to its end, and begins it if nothing is there.
+pub(super) async fn begin(
+    lanes: &Lanes,
+    reactor: &mut Reactor<Output>,
+) -> Result<(), InstanceError> {
+    let mut failures = 0;
+    loop {
+        if reactor.is_behind() {
+            let known = Known::from(reactor.view());
+            let steps = retry(|| lanes.past(known)).await?;
+            let through = steps.is_empty();
+            steps.into_iter().for_each(|step| reactor.read(step));
+            if through || reactor.view().phase() != Phase::Closed {
+                reactor.caught_up();
+            }
+            continue;
+        }
+        if reactor.view().phase() != Phase::Empty {
+            return Ok(());
+        }
+        let Some(unit) = reactor.unit() else { return Ok(()) };
+        let entries = lanes.entries(&unit);
+        let appended = lanes.lane(unit.lane).append(unit.end, &entries).await;
+        match settle(reactor, appended).map_err(InstanceError::Append)? {
+            Trouble::None => {}
+            Trouble::Overtaken | Trouble::Log => {
+                failures += 1;
+                tokio::time::sleep(pause_after(failures)).await;
+            }
+        }
+    }
+}
+
+/// Asks again while the log does not answer.
+pub(super) async fn retry<T, F: Future<Output = Result<T, ReadError>>>(
+    mut ask: impl FnMut() -> F,
+) -> Result<T, ReadError> {
+    let mut failures = 0;
+    loop {
+        match ask().await {
+            Err(error) if error.is_retryable() => {
+                failures += 1;
+                tokio::time::sleep(pause_after(failures)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn pause_after(failures: u32) -> Duration {
+    PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
+}

@@ -1,0 +1,212 @@
+//! Which event is next, who handles it, and what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use colony_core::{Entry, LaneName};
+use tokio::time::Instant;
+
+use super::{Context, Current, LONGEST_PAUSE, LOOK, LOOK_SOON, LaneTask, QUEUE};
+use crate::agent::Agent;
+use crate::derived::partition_of;
+use crate::instance::handling::{Bounds, Handled, Source, handle};
+use crate::instance::options::Preference;
+use crate::reaction::{EffectSource, Patience, Recorded, Recording};
+use crate::reactor::{EffectFate, ParkedEvent, Verdict};
+
+impl<A: Agent> LaneTask<A> {
+    /// Folds events into the state up to the next one that is to be handled.
+    pub(super) fn take_events(&mut self, now: Instant) {
+        while self.current.is_none() && !self.reactor.is_behind() {
+            let works = self.works(now);
+            if works && !self.worked {
+                // Another instance has worked so far.
+                self.worked = true;
+                self.reactor.suspect();
+                return;
+            }
+            self.worked = works;
+            let works = works && self.stop_at.is_none() && self.reactor.has_room();
+            if works && let Some(parked) = self.reactor.due() {
+                self.current = Some(Current {
+                    event: parked.event,
+                    entity: parked.entity.clone(),
+                    source: Source::Log(parked.event),
+                    resumed: true,
+                    attempts: 0,
+                    pause: None,
+                });
+                return;
+            }
+            let Some(entry) = self.queue.front().cloned() else { return };
+            let (event, entity) = (entry.position, entry.event().entity.clone());
+            let past = event <= self.reactor.reacted().max(self.glimpsed.1);
+            let verdict = if past || !self.is_mine(&entry) {
+                Verdict::Past
+            } else if !works {
+                return;
+            } else {
+                self.reactor.judge(event, entity.as_ref())
+            };
+            if verdict == Verdict::Full {
+                return;
+            }
+            self.memory.fold(&entry);
+            self.queue.pop_front();
+            if verdict == Verdict::React {
+                let source = Source::Here(entry);
+                let (resumed, attempts, pause) = (false, 0, None);
+                self.current = Some(Current { event, entity, source, resumed, attempts, pause });
+            }
+        }
+    }
+
+    /// Returns whether an event belongs to this lane.
+    pub(super) fn is_mine(&self, entry: &Entry) -> bool {
+        partition_of(entry, self.context.options.partitions) == self.partition
+    }
+
+    /// Returns whether this instance is to work. A wrong answer costs work and nothing else.
+    pub(super) fn works(&mut self, now: Instant) -> bool {
+        if self.is_first() {
+            self.waits_since = None;
+            return true;
+        }
+        let Some(next) = self.queue.front().map(|entry| entry.position) else {
+            self.waits_since = None;
+            return false;
+        };
+        match self.waits_since {
+            Some((waiting, since)) if waiting == next => {
+                let stall = self.context.options.stall;
+                self.overtakes = now.saturating_duration_since(since) >= stall;
+            }
+            Some(_) | None => self.waits_since = Some((next, now)),
+        }
+        self.overtakes
+    }
+
+    /// Returns whether this instance works before the others, as far as it can tell.
+    pub(super) fn is_first(&self) -> bool {
+        let me: &LaneName = self.context.bus.instance();
+        self.context.options.preference == Preference::Everyone
+            || self.overtakes
+            || self.preferred.as_ref() == Some(me)
+    }
+
+    /// Returns when to look what others have written: how far the instance that works has come, or what is to be done
+    /// about events set aside.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        if self.waits_since.is_none() && self.reactor.view().parked().is_empty() {
+            return None;
+        }
+        let pause = if self.queue.len() < QUEUE { LOOK } else { LOOK_SOON };
+        Some(self.looked + pause)
+    }
+
+    pub(super) fn start_handler(&mut self) {
+        let Some(current) = &mut self.current else { return };
+        current.pause = None;
+        let Context { bus, agent, options, .. } = self.context.as_ref();
+        let recorded = self.reactor.view().effects_of(current.event);
+        let recordings = Some(self.recordings.0.clone());
+        let effects = EffectSource {
+            bus: bus.clone(),
+            recorded,
+            recordings,
+            patience: Patience::default(),
+            asked: BTreeMap::new(),
+        };
+        let bounds = Bounds {
+            timeout: options.handler_timeout,
+            max_hops: options.max_hops,
+            max_outputs: self.reactor.limits().unit_entries - 1,
+        };
+        let (agent, source) = (Arc::clone(agent), current.source.clone());
+        let handling = handle(agent, self.memory.share(), source, effects, bus.clone(), bounds);
+        self.handler = Some(Box::pin(handling));
+    }
+
+    pub(super) fn drop_current(&mut self) {
+        self.handler = None;
+        self.recording = None;
+        while self.recordings.1.try_recv().is_ok() {}
+        self.current = None;
+    }
+
+    pub(super) fn handled(&mut self, handled: Handled) {
+        let Some(mut current) = self.current.take() else { return };
+        current.attempts += 1;
+        let (event, entity) = (current.event, current.entity.as_ref());
+        match handled {
+            Handled::Done(outputs) if current.resumed => {
+                self.reactor.resume(event, self.memory.folded(), outputs);
+            }
+            Handled::Done(outputs) => self.reactor.react(event, entity, outputs),
+            Handled::Unread(error) => {
+                tracing::debug!(%event, %error, "the event cannot be read yet");
+                current.attempts = 0;
+                current.pause = Some(Instant::now() + LONGEST_PAUSE);
+                self.current = Some(current);
+            }
+            Handled::Failed { reason, lasting } => {
+                let pause = self.context.options.retry.pause_after(current.attempts);
+                match pause.filter(|_| !lasting) {
+                    Some(pause) => {
+                        tracing::info!(%event, %reason, attempts = current.attempts, "will try again");
+                        current.pause = Some(Instant::now() + pause);
+                        self.current = Some(current);
+                    }
+                    None => {
+                        tracing::warn!(%event, %reason, "the event is set aside");
+                        let Current { event, entity, attempts, .. } = current;
+                        let parked = ParkedEvent { event, entity, reason, attempts, due: false };
+                        self.reactor.park(parked);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the lane tell from time to time how far it has reacted, when no output does.
+    pub(super) fn mind_silence(&mut self, now: Instant) {
+        if !self.reactor.is_silent() {
+            self.silent_since = None;
+            return;
+        }
+        let since = *self.silent_since.get_or_insert(now);
+        let interval = self.context.options.cursor_interval;
+        if now.saturating_duration_since(since) >= interval || self.stop_at.is_some() {
+            self.reactor.tell_cursor();
+        }
+    }
+
+    /// Takes a result to be recorded. One that is on its way already, brought by an attempt that was given up, counts.
+    pub(super) fn record(&mut self, recording: Recording) {
+        let Recording { note, output, answer } = recording;
+        let id = note.id.clone();
+        match self.reactor.effect(&id) {
+            EffectFate::Recorded(position) => drop(answer.send(Recorded::There(position))),
+            EffectFate::Pending => self.recording = Some((id, answer, false)),
+            EffectFate::Dropped => match self.reactor.record(note, output) {
+                true => self.recording = Some((id, answer, true)),
+                false => drop(answer.send(Recorded::Nowhere)),
+            },
+        }
+    }
+
+    /// Tells the handler what became of the result that it wants recorded.
+    pub(super) fn answer_recording(&mut self, ours: bool) {
+        let Some((id, _, brought)) = &self.recording else { return };
+        let (fate, ours) = (self.reactor.effect(id), ours && *brought);
+        let told = match fate {
+            EffectFate::Pending => return,
+            EffectFate::Recorded(_) if ours => Recorded::Here,
+            EffectFate::Recorded(position) => Recorded::There(position),
+            EffectFate::Dropped => Recorded::Nowhere,
+        };
+        if let Some((_, answer, _)) = self.recording.take() {
+            drop(answer.send(told));
+        }
+    }
+}

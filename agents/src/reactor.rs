@@ -1,0 +1,410 @@
+//! The rule by which reactions are committed: one lane's state machine, without input or output.
+//!
+//! A [`Reactor`] is told what happens (an event was handled, a unit was stored or nobody knows, the lane was read) and says what is to
+//! be done ([`Reactor::unit`], [`Reactor::is_behind`], [`Reactor::judge`]). It reads no clock and asks nobody. The runtime puts it on a
+//! log; the simulation and the model checker drive the same code.
+//!
+//! # The rule
+//! An instance appends only at the end of the lane that it knows ([`LaneView::end`]), so at most one unit ever follows an
+//! end, whoever made it. Whatever else comes of an append than "stored" (somebody was first; no answer) has one consequence:
+//! the instance reads the lane from the end it knew and folds what is there. What the lane has reacted to meanwhile is
+//! dropped; what it has not is appended at the new end. If nothing is there, the unit is appended again under
+//! the same condition, and a late copy of the first attempt then meets a lane that has moved on. So it never matters whose unit it was.
+//!
+//! `docs/adr/0007-reactions.md` goes through the interleavings.
+
+use std::collections::VecDeque;
+
+use colony_bus::lane::{LaneEnd, Receipt};
+use colony_core::{EntityName, EventId, Position, Timestamp};
+
+mod note;
+mod parked;
+mod view;
+mod work;
+
+pub use note::{
+    CLOSED, CURSOR, CarriedEffect, Closing, DROPPED, EFFECT, EffectNote, EventNote, NOUN, Note,
+    OPENED, Opening, PARKED, RESUMED, RETRIED, ResumedNote, TICKED, TickNote,
+};
+pub use parked::{ParkReason, Parked, ParkedEvent};
+pub use view::{LaneStep, LaneView, Phase};
+pub use work::{Body, NewEntry, UnitToAppend};
+
+use work::{Work, behind};
+
+/// Most events of one lane that may be set aside. A lane that has as many waits until some are retried or dropped.
+pub const MAX_PARKED: usize = 256;
+/// Most recorded effects of events that are not yet reacted to, in one lane.
+pub const MAX_EFFECTS: usize = 2_048;
+
+/// The bounds of a reactor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Most entries of one unit; a single reaction may have no more.
+    pub unit_entries: usize,
+    /// Most entries done and not yet in the lane, before no further event is handled.
+    pub waiting_entries: usize,
+    /// Entries after which a lane is closed and another one goes on: the server's work for a condition grows with
+    /// the subjects of the lane (`docs/adr/0004-lane-condition.md`).
+    pub lane_entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { unit_entries: 256, waiting_entries: 1_024, lane_entries: 2_048 }
+    }
+}
+
+/// What is to be done with the next event of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The lane has reacted to it: it only counts for the state.
+    Past,
+    /// Its entity has an event set aside: it has been set aside, too.
+    Behind,
+    /// It is to be handled.
+    React,
+    /// Nothing can be done about it before some of what is set aside is dealt with.
+    Full,
+}
+
+/// What became of the recording of an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectFate {
+    /// It is on its way.
+    Pending,
+    /// A result is recorded here: this one or that of another instance, which counts.
+    Recorded(Position),
+    /// It will not be recorded: its event has been reacted to.
+    Dropped,
+}
+
+/// The state machine of one lane. `O` is what an output is; it stays unopened here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reactor<O> {
+    limits: Limits,
+    partitions: u16,
+    /// Where a lane begins in which nothing is.
+    start: Position,
+    view: LaneView,
+    work: VecDeque<Work<O>>,
+    /// The unit on its way, and how much of the work is in it.
+    flight: Option<(UnitToAppend<O>, usize)>,
+    /// Whether the lane may have moved on.
+    behind: bool,
+    /// Up to here every event was handled, though perhaps without a trace in the lane.
+    reacted: Position,
+    /// Whether one piece of work travels alone, because something in a unit was refused.
+    alone: bool,
+}
+
+impl<O: Clone> Reactor<O> {
+    /// Makes a reactor that knows nothing of its lane yet, and so is behind.
+    ///
+    /// A lane in which nothing is begins with the events past `start`.
+    pub fn new(view: LaneView, partitions: u16, start: Position, limits: Limits) -> Self {
+        Self {
+            limits,
+            partitions,
+            start,
+            reacted: view.cursor(),
+            view,
+            work: VecDeque::new(),
+            flight: None,
+            behind: true,
+            alone: false,
+        }
+    }
+
+    /// Returns its bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns what is known of the lane.
+    pub fn view(&self) -> &LaneView {
+        &self.view
+    }
+
+    /// Returns up to where every event was handled.
+    pub fn reacted(&self) -> Position {
+        self.reacted.max(self.view.cursor())
+    }
+
+    /// Returns whether the lane is to be read past its known end, and [`Reactor::caught_up`] told.
+    pub fn is_behind(&self) -> bool {
+        self.behind && self.flight.is_none()
+    }
+
+    /// Notes that another instance may have written.
+    pub fn suspect(&mut self) {
+        self.behind = true;
+    }
+
+    /// Returns whether everything done is in the lane.
+    pub fn is_settled(&self) -> bool {
+        self.work.is_empty() && self.flight.is_none()
+    }
+
+    /// Returns whether events were handled of which no entry tells, and none to come will.
+    pub fn is_silent(&self) -> bool {
+        let told = self.work.iter().map(Work::reacted).max().unwrap_or(Position::ZERO);
+        self.reacted > told.max(self.view.cursor())
+    }
+
+    /// Returns whether another event may be handled.
+    pub fn has_room(&self) -> bool {
+        self.work.iter().map(Work::len).sum::<usize>() < self.limits.waiting_entries
+    }
+
+    /// Returns what is to be done with the next event of the log.
+    pub fn judge(&mut self, event: Position, entity: Option<&EntityName>) -> Verdict {
+        if event <= self.reacted() {
+            return Verdict::Past;
+        }
+        if self.view.parked().len() + self.parkings() >= MAX_PARKED {
+            return Verdict::Full;
+        }
+        let Some(first) = self.ahead(event, entity) else { return Verdict::React };
+        self.park(behind(event, entity.cloned(), first));
+        Verdict::Behind
+    }
+
+    /// Returns an event that was set aside and is to be tried again.
+    pub fn due(&self) -> Option<&ParkedEvent> {
+        let handled = |event| {
+            self.work
+                .iter()
+                .any(|work| work.event() == Some(event) && !matches!(work, Work::Effect { .. }))
+        };
+        self.view.parked().due().find(|parked| !handled(parked.event))
+    }
+
+    /// Returns whether the handler's work on an event is still wanted.
+    pub fn wants(&self, event: Position) -> bool {
+        match self.view.parked().get(event) {
+            Some(parked) => parked.due,
+            None => event > self.view.cursor(),
+        }
+    }
+
+    /// Takes the outputs of a reaction. Without any it leaves no trace for now: repeating it does no harm.
+    pub fn react(&mut self, event: Position, entity: Option<&EntityName>, outputs: Vec<O>) {
+        self.reacted = self.reacted().max(event);
+        if !outputs.is_empty() {
+            self.work.push_back(Work::Reaction { event, entity: entity.cloned(), outputs });
+        }
+    }
+
+    /// Takes the outputs of a reaction to an event that was set aside, made from a state folded up to a position.
+    pub fn resume(&mut self, event: Position, folded: Position, outputs: Vec<O>) {
+        let (note, reacted) = (ResumedNote { event, folded }, self.reacted());
+        self.work.push_back(Work::Resumption { note, reacted, outputs });
+    }
+
+    /// Sets an event aside, for the first time or again.
+    pub fn park(&mut self, parked: ParkedEvent) {
+        self.reacted = self.reacted().max(parked.event);
+        self.work.push_back(Work::Parking { parked, reacted: self.reacted });
+    }
+
+    /// Takes the result of an effect, to be recorded before anything that comes of it. Returns whether there is room.
+    pub fn record(&mut self, note: EffectNote, output: O) -> bool {
+        let room = self.view.effects() < MAX_EFFECTS;
+        if room {
+            let reacted = self.reacted();
+            self.work.push_back(Work::Effect { note, reacted, output });
+        }
+        room
+    }
+
+    /// Returns what became of an effect that was taken.
+    pub fn effect(&self, id: &EventId) -> EffectFate {
+        let pending = |work: &Work<O>| matches!(work, Work::Effect { note, .. } if note.id == *id);
+        match self.view.effect(id) {
+            Some(position) => EffectFate::Recorded(position),
+            None if self.work.iter().any(pending) => EffectFate::Pending,
+            None => EffectFate::Dropped,
+        }
+    }
+
+    /// Returns the moment of a schedule's last tick, stored or to be stored.
+    pub fn last_tick(&self, schedule: &EntityName) -> Option<Timestamp> {
+        let waiting = self.work.iter().filter_map(|work| match work {
+            Work::Tick { note, .. } if note.schedule == *schedule => Some(note.at),
+            _ => None,
+        });
+        waiting.max().max(self.view.last_tick(schedule))
+    }
+
+    /// Takes a tick. One at or before the schedule's last changes nothing.
+    pub fn tick(&mut self, note: TickNote) {
+        if self.last_tick(&note.schedule) < Some(note.at) {
+            let reacted = self.reacted();
+            self.work.push_back(Work::Tick { note, reacted });
+        }
+    }
+
+    /// Lets an entry tell how far was reacted, if none does.
+    pub fn tell_cursor(&mut self) {
+        if self.is_silent() {
+            self.work.push_back(Work::Cursor { reacted: self.reacted });
+        }
+    }
+
+    /// Returns the next unit to append, if there is something to append and the end of the lane is known.
+    ///
+    /// It counts as on its way until one of [`Reactor::stored`], [`Reactor::unsure`] or [`Reactor::refused`] is told.
+    pub fn unit(&mut self) -> Option<UnitToAppend<O>> {
+        if self.behind || self.flight.is_some() {
+            return None;
+        }
+        let (lane, end) = match self.view.phase() {
+            Phase::Empty | Phase::Open => (self.view.number(), self.view.end()),
+            Phase::Closed => (self.view.number() + 1, LaneEnd::EMPTY),
+        };
+        let mut taken = 0;
+        let entries = match self.view.phase() {
+            Phase::Empty => {
+                let opening = self.view.opening(self.partitions);
+                vec![self.note(self.start, Note::Opened(opening))]
+            }
+            Phase::Closed => {
+                let opening = self.view.opening(self.view.partitions());
+                vec![self.note(self.view.cursor(), Note::Opened(opening))]
+            }
+            Phase::Open if self.work.is_empty() => return None,
+            Phase::Open if end.head.number() >= self.limits.lane_entries => {
+                vec![self.note(self.view.cursor(), Note::Closed(Closing { next: lane + 1 }))]
+            }
+            Phase::Open => {
+                let mut entries = Vec::new();
+                let mut cursor = self.view.cursor();
+                for work in &self.work {
+                    let full = entries.len() + work.len() > self.limits.unit_entries;
+                    if taken > 0 && (full || self.alone) {
+                        break;
+                    }
+                    cursor = cursor.max(work.reacted());
+                    work.entries(cursor, &mut entries);
+                    taken += 1;
+                }
+                entries
+            }
+        };
+        let unit = UnitToAppend { lane, end, entries };
+        self.flight = Some((unit.clone(), taken));
+        Some(unit)
+    }
+
+    /// Notes that the unit on its way is stored, with one receipt per entry.
+    pub fn stored(&mut self, receipts: &[Receipt]) {
+        let Some((unit, taken)) = self.flight.take() else { return };
+        if receipts.len() != unit.entries.len() {
+            self.behind = true;
+            return;
+        }
+        for (entry, receipt) in unit.entries.iter().zip(receipts) {
+            let (end, note) = (LaneEnd::after(receipt), Some(entry.body.note()));
+            self.view.fold(LaneStep { end, cursor: entry.cursor, note });
+        }
+        self.work.drain(..taken);
+        self.alone = false;
+    }
+
+    /// Notes that the unit on its way was not stored, or that nobody knows: the lane tells.
+    pub fn unsure(&mut self) {
+        self.flight = None;
+        self.behind = true;
+    }
+
+    /// Notes that the log will never take the unit on its way as it is. Nothing of it is stored.
+    ///
+    /// What is to blame is found by appending each piece of work alone; the event that it is about is then set
+    /// aside. Returns `false` if that does not help, because it is no reaction that was refused.
+    pub fn refused(&mut self, reason: ParkReason) -> bool {
+        let Some((_, taken)) = self.flight.take() else { return true };
+        if taken > 1 {
+            self.alone = true;
+            return true;
+        }
+        self.alone = false;
+        let parked = match self.work.front().filter(|_| taken == 1) {
+            Some(Work::Reaction { event, entity, .. }) => ParkedEvent {
+                event: *event,
+                entity: entity.clone(),
+                reason,
+                attempts: 1,
+                due: false,
+            },
+            Some(Work::Resumption { note, .. }) => match self.view.parked().get(note.event) {
+                Some(parked) => ParkedEvent { reason, attempts: 1, due: false, ..parked.clone() },
+                None => return false,
+            },
+            Some(Work::Effect { .. }) => {
+                // Whoever waits for it is told that it was dropped.
+                self.work.pop_front();
+                return true;
+            }
+            Some(Work::Parking { .. } | Work::Tick { .. } | Work::Cursor { .. }) | None => {
+                return false;
+            }
+        };
+        let reacted = self.work.pop_front().map_or(parked.event, |work| work.reacted());
+        self.work.push_front(Work::Parking { parked, reacted });
+        self.keep_order();
+        true
+    }
+
+    /// Takes what stands in the lane past its known end, in order.
+    pub fn read(&mut self, step: LaneStep) {
+        self.view.fold(step);
+    }
+
+    /// Notes that the lane was read to its end. What the lane has reacted to is dropped.
+    pub fn caught_up(&mut self) {
+        self.behind = false;
+        self.reacted = self.reacted();
+        let view = &self.view;
+        self.work =
+            std::mem::take(&mut self.work).into_iter().filter_map(|w| w.upon(view)).collect();
+        self.keep_order();
+    }
+
+    /// Sets aside what was done for events behind one that was set aside since.
+    fn keep_order(&mut self) {
+        for index in 0..self.work.len() {
+            let Some(Work::Reaction { event, entity, .. }) = self.work.get(index) else { continue };
+            let (event, entity) = (*event, entity.clone());
+            if let Some(first) = self.ahead(event, entity.as_ref())
+                && let Some(work) = self.work.get_mut(index)
+            {
+                *work = Work::Parking { parked: behind(event, entity, first), reacted: event };
+            }
+        }
+    }
+
+    /// Returns the last event of an entity before this one that is set aside, or will be.
+    fn ahead(&self, event: Position, entity: Option<&EntityName>) -> Option<Position> {
+        let entity = entity?;
+        let waiting = self.work.iter().filter_map(|work| match work {
+            Work::Parking { parked, .. } => Some(parked),
+            _ => None,
+        });
+        let same = waiting.filter(|p| p.event < event && p.entity.as_ref() == Some(entity));
+        let waiting = same.map(|parked| parked.event).max();
+        waiting.max(self.view.parked().ahead(Some(entity), event))
+    }
+
+    fn parkings(&self) -> usize {
+        self.work.iter().filter(|work| matches!(work, Work::Parking { .. })).count()
+    }
+
+    fn note(&self, cursor: Position, note: Note) -> NewEntry<O> {
+        NewEntry { cursor, body: Body::Note(note) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
