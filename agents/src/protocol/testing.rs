@@ -180,7 +180,7 @@ pub(crate) fn laws_hold(entries: &[Entry], cut: usize) {
     let (before, after) = entries.split_at(cut.min(entries.len()));
     before.iter().for_each(|entry| fold.apply(entry));
     let checkpoint = fold.checkpoint("log").unwrap().encode().unwrap();
-    let checkpoint = Checkpoint::decode(&checkpoint).unwrap();
+    let checkpoint = Checkpoint::decode(checkpoint).unwrap();
     let mut resumed = Fold::resume(Coordination, "log", &checkpoint).unwrap();
     after.iter().for_each(|entry| resumed.apply(entry));
     assert_eq!(resumed.into_state(), state);

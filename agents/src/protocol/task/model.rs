@@ -97,19 +97,15 @@ impl World {
         agents.extend(rest);
         tasks.extend((0..TASKS.len()).filter(|task| !tasks.contains(task)).collect::<Vec<_>>());
         let place = |of: &[usize], one| of.iter().position(|other| *other == one).unwrap();
-        let label = |said| {
-            let Said { who, now, ty, task, data } = said;
-            (place(&agents, *who), *now, ty.as_str(), place(&tasks, *task), data.as_str())
-        };
         let worker = |who: &usize| {
             let Worker { read, works, .. } = &self.workers[*who];
             (*read, [works[tasks[0]], works[tasks[1]]])
         };
-        Key {
-            log: self.log.iter().map(label).collect(),
-            now: self.now,
-            workers: agents.iter().map(worker).collect(),
-        }
+        let said = self.log.iter();
+        let log = said.map(|Said { who, now, ty, task, data }| {
+            (place(&agents, *who), *now, ty.as_str(), place(&tasks, *task), data.as_str())
+        });
+        Key { log: log.collect(), now: self.now, workers: agents.iter().map(worker).collect() }
     }
 
     /// An agent reads the log to its end, and works on what it finds itself to hold.
