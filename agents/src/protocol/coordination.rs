@@ -2,7 +2,7 @@
 
 use colony_core::replay::Projection;
 use colony_core::{AgentName, Entry, EntryKind, Event, EventType, Filter, Kind, Position};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::charter::{self, Charters};
 use super::compensation::{self, Compensation};
@@ -34,6 +34,7 @@ macro_rules! protocols {
     ($($(#[$doc:meta])* $field:ident: $protocol:ty, $variant:ident($rejection:ty);)+) => {
         /// What all protocols agreed, up to a position.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(remote = "Self")]
         pub struct CoordinationState {
             time: LogTime,
             position: Position,
@@ -138,6 +139,28 @@ protocols! {
     reputation: Reputation, Reputation(reputation::Rejection);
     /// What people are asked, have allowed, and have stopped.
     gate: Gate, Gate(gate::Rejection);
+}
+
+/// Always JSON, as text where the format around it is a binary one: states hold JSON that agents sent, as it stands, and
+/// payloads that leave out what they do not say.
+impl Serialize for CoordinationState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return Self::serialize(self, serializer);
+        }
+        let json = serde_json::to_string(self).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&json)
+    }
+}
+
+impl<'de> Deserialize<'de> for CoordinationState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return Self::deserialize(deserializer);
+        }
+        let json = String::deserialize(deserializer)?;
+        serde_json::from_str(&json).map_err(serde::de::Error::custom)
+    }
 }
 
 /// What became of an entry.

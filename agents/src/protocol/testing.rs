@@ -1,6 +1,6 @@
 //! Given, when, then: logs told in a few words, and the laws that every log must satisfy.
 
-use colony_core::replay::{Checkpoint, Fold};
+use colony_core::replay::{Checkpoint, CheckpointError, Fold};
 use colony_core::{
     Address, AgentName, Data, Digest, EntityName, Entry, Envelope, Event, Kind, Lane, Position,
     Timestamp,
@@ -179,9 +179,15 @@ pub(crate) fn laws_hold(entries: &[Entry], cut: usize) {
     let mut fold = Fold::new(Coordination);
     let (before, after) = entries.split_at(cut.min(entries.len()));
     before.iter().for_each(|entry| fold.apply(entry));
-    let checkpoint = fold.checkpoint("log").unwrap().encode().unwrap();
-    let checkpoint = Checkpoint::decode(checkpoint).unwrap();
-    let mut resumed = Fold::resume(Coordination, "log", &checkpoint).unwrap();
+    let mut resumed = match fold.checkpoint("log") {
+        Ok(checkpoint) => {
+            let checkpoint = Checkpoint::decode(checkpoint.encode().unwrap()).unwrap();
+            Fold::resume(Coordination, "log", &checkpoint).unwrap()
+        }
+        // Before the first entry there is nothing to keep.
+        Err(CheckpointError::NoEntry { .. }) => Fold::new(Coordination),
+        Err(error) => panic!("{error}"),
+    };
     after.iter().for_each(|entry| resumed.apply(entry));
     assert_eq!(resumed.into_state(), state);
 
