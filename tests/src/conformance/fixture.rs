@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use colony_bus::log::{
@@ -15,6 +15,11 @@ use colony_core::{AgentName, Lane, LaneName, Position, SpaceName};
 use futures_util::StreamExt;
 
 use super::{FreshLog, LogFactory, Violation};
+
+/// How long servers may be without a leader.
+const ELECTION: Duration = Duration::from_secs(20);
+/// Pause between two attempts meanwhile.
+const ELECTION_PAUSE: Duration = Duration::from_millis(50);
 
 /// Returns the seed of this run: `COLONY_TEST_SEED`, or one that differs from run to run.
 pub fn test_seed() -> u64 {
@@ -131,7 +136,20 @@ impl Fixture {
     /// # Errors
     /// As the log says.
     pub async fn append(&self, unit: Unit) -> Result<Vec<Position>, AppendError> {
-        self.log.append(unit).await?.await
+        let patience = tokio::time::Instant::now() + ELECTION;
+        loop {
+            let appended = match self.log.append(unit.clone()).await {
+                Ok(ticket) => ticket.await,
+                Err(error) => Err(error),
+            };
+            match appended {
+                // Nothing was stored: three servers that have just begun, or have no processor time, have no leader.
+                Err(AppendError::Unavailable) if tokio::time::Instant::now() < patience => {
+                    tokio::time::sleep(ELECTION_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Appends one record and returns where it stands.
