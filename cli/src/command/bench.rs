@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Appending: one caller, 64 callers, with and without a sync for each write.
+    /// Appending: one caller, 64 and 256 callers, with and without a sync for each write.
     Append,
     /// Reading and decoding from the beginning.
     Read,

@@ -1,10 +1,11 @@
 //! Reading from the beginning: opened entries of the bus, and bare messages of the raw client.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::pull;
-use colony_bus::{Bus, Published, Query};
+use colony_bus::{Bus, Draft, Published, Query};
+use colony_core::SpaceName;
 use futures_util::StreamExt as _;
 
 use super::append::draft;
@@ -19,22 +20,27 @@ pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row
     let server = &servers.usual;
     let space = space("read_and_decode", 0);
     let bus = server.bus(&space, "bench").await?;
-    fill(&bus, effort.of(200_000)).await?;
+    fill(&bus, effort.of(200_000), |_| draft()).await?;
+    let tail = bus.tail().await?.get();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         ours.push(opened(&bus).await?);
-        theirs.push(bare(server, &space).await?);
+        theirs.push(tail as f64 / bare(server, &space, tail).await?.as_secs_f64());
     }
     let raw = Some(median(&mut theirs));
     let ours = median(&mut ours);
     Ok(vec![Row::new("read_and_decode", "entries/s", ours, raw, bus.description())])
 }
 
-/// Appends many events.
-pub(super) async fn fill(bus: &Bus, appends: usize) -> Result<(), Failure> {
+/// Appends many events, made from their number.
+pub(super) async fn fill(
+    bus: &Bus,
+    appends: usize,
+    make: impl Fn(usize) -> Draft,
+) -> Result<(), Failure> {
     let mut tickets: VecDeque<Published> = VecDeque::new();
-    for _ in 0..appends {
-        tickets.push_back(bus.publish(draft()).await?);
+    for number in 0..appends {
+        tickets.push_back(bus.publish(make(number)).await?);
         if tickets.len() > TICKETS
             && let Some(oldest) = tickets.pop_front()
         {
@@ -58,19 +64,22 @@ async fn opened(bus: &Bus) -> Result<f64, Failure> {
     Ok(count as f64 / start.elapsed().as_secs_f64())
 }
 
-async fn bare(server: &Server, space: &colony_core::SpaceName) -> Result<f64, Failure> {
+/// Reads up to a position with the raw client alone, and returns how long that took.
+pub(super) async fn bare(
+    server: &Server,
+    space: &SpaceName,
+    until: u64,
+) -> Result<Duration, Failure> {
     let (context, _) = server.raw(space).await?;
     let start = Instant::now();
     let stream = context.get_stream_no_info(format!("COLONY_{space}")).await.map_err(raw)?;
     let consumer = stream.create_consumer(pull::OrderedConfig::default()).await.map_err(raw)?;
     let mut messages = consumer.messages().await.map_err(raw)?;
-    let mut count = 0_u64;
     while let Some(message) = messages.next().await {
         let message = message.map_err(raw)?;
-        count += 1;
-        if message.info().map_err(raw)?.pending == 0 {
+        if message.info().map_err(raw)?.stream_sequence >= until {
             break;
         }
     }
-    Ok(count as f64 / start.elapsed().as_secs_f64())
+    Ok(start.elapsed())
 }
