@@ -22,7 +22,7 @@ mod typist;
 pub use self::{
     audit::Audit,
     follower::{Follower, continue_after},
-    load::{Load, Progress, Said, draft},
+    load::{Hold, Load, Progress, Said, draft},
     proxy::Proxy,
     race::{Race, RaceReport, race},
     seed::Seed,

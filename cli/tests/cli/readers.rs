@@ -48,7 +48,7 @@ async fn ten_processes_that_watch_a_document_all_end_with_its_last_version() {
             if update["heads"] == last {
                 break;
             }
-            assert!(begin.elapsed() < Duration::from_secs(60), "a reader does not keep up");
+            assert!(begin.elapsed() < Duration::from_secs(600), "a reader does not keep up");
         }
         assert_eq!(changes, EDITS);
         reader.kill().unwrap();

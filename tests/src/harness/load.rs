@@ -1,7 +1,7 @@
 //! Writers that remember what they were told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use colony_bus::log::Outcome;
 use colony_bus::{Bus, Draft, Receipt, WriteError};
@@ -24,12 +24,37 @@ pub enum Said {
 #[derive(Debug, Clone)]
 pub struct Progress {
     count: Arc<watch::Sender<u64>>,
+    holds: Arc<AtomicUsize>,
+}
+
+/// Keeps work from ending, however much of it is done: faults take as long as they take, and there must be progress to wait
+/// for until the last of them.
+#[derive(Debug)]
+pub struct Hold {
+    holds: Arc<AtomicUsize>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.holds.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Progress {
     /// Begins at none.
     pub fn new() -> Self {
-        Self { count: Arc::new(watch::Sender::new(0)) }
+        Self { count: Arc::new(watch::Sender::new(0)), holds: Arc::default() }
+    }
+
+    /// Keeps the work that is counted going for as long as the returned value lives.
+    pub fn hold(&self) -> Hold {
+        self.holds.fetch_add(1, Ordering::Relaxed);
+        Hold { holds: Arc::clone(&self.holds) }
+    }
+
+    /// Returns whether work of which so much was asked for is to go on.
+    pub fn goes_on(&self, asked: u64) -> bool {
+        self.now() < asked || self.holds.load(Ordering::Relaxed) > 0
     }
 
     /// Counts one more.
@@ -87,7 +112,8 @@ impl Load {
         }
     }
 
-    /// Adds callers of a bus, each of which publishes `each` events or until stopped. `tag` begins the ids.
+    /// Adds callers of a bus, each of which publishes `each` events or until stopped. `tag` begins the ids. Who waits for
+    /// progress adds callers that publish until stopped.
     pub fn add(&mut self, bus: &Bus, tag: &str, callers: usize, each: usize, bytes: usize) {
         for caller in 0..callers {
             let (bus, stop) = (bus.clone(), Arc::clone(&self.stop));

@@ -24,7 +24,7 @@ pub struct Race {
     pub filters: Vec<String>,
     /// Where they write: each takes these in turn.
     pub subjects: Vec<String>,
-    /// Ends when so many were accepted.
+    /// Ends when so many were accepted and nobody holds the progress.
     pub accepted: u64,
     /// Counts those accepted.
     pub progress: Progress,
@@ -87,7 +87,7 @@ async fn write(
     let (mut accepted, mut refused, mut unknown) = (Vec::new(), 0, 0);
     let mut last = None;
     let mut turn = 0;
-    while race.progress.now() < race.accepted {
+    while race.progress.goes_on(race.accepted) {
         let expected = match last {
             Some(last) => last,
             None => match log.last(filter).await {

@@ -1,6 +1,6 @@
 //! Writers of a document who keep what they were told.
 
-use colony_bus::{Bus, Document};
+use colony_bus::{Bus, Document, DurableEdit};
 use colony_core::DocumentName;
 use colony_core::document::{ChangeHash, Path, Value};
 use tokio::task::JoinHandle;
@@ -48,26 +48,24 @@ pub struct Typist {
 }
 
 impl Typist {
-    /// Begins to type.
+    /// Begins to type: so many edits, and more while its progress is held.
     pub fn start(document: &Document, mark: &'static str, edits: usize) -> Self {
         let (document, acknowledged) = (document.clone(), Progress::new());
         let counted = acknowledged.clone();
         let task = tokio::spawn(async move {
             let (mut open, mut kept) = (Vec::new(), Vec::new());
-            for number in 0..edits {
+            let mut number = 0;
+            while number < edits || counted.goes_on(0) {
                 // There are as many characters as this one typed, whatever others did.
                 let typed = document.edit(|e| e.splice_text(&text(), number / 2, 0, mark)).await;
                 let typed = typed.expect("an edit waits, and does not fail");
                 open.push((typed.change.expect("it changes something"), typed.durable));
-                if open.len() == OPEN || number + 1 == edits {
-                    for (change, durable) in open.drain(..) {
-                        if durable.await.is_ok() {
-                            kept.push(change);
-                        }
-                        counted.step();
-                    }
+                number += 1;
+                if open.len() == OPEN {
+                    acknowledge(&mut open, &mut kept, &counted).await;
                 }
             }
+            acknowledge(&mut open, &mut kept, &counted).await;
             kept
         });
         Self { acknowledged, task }
@@ -76,6 +74,20 @@ impl Typist {
     /// Waits until everything is typed, and returns the changes that were acknowledged.
     pub async fn finish(self) -> Vec<ChangeHash> {
         self.task.await.expect("the typist did not fail")
+    }
+}
+
+/// Waits for the edits that are under way, and keeps those that were stored.
+async fn acknowledge(
+    open: &mut Vec<(ChangeHash, DurableEdit)>,
+    kept: &mut Vec<ChangeHash>,
+    counted: &Progress,
+) {
+    for (change, durable) in open.drain(..) {
+        if durable.await.is_ok() {
+            kept.push(change);
+        }
+        counted.step();
     }
 }
 

@@ -11,7 +11,7 @@ use colony_core::{Entry, Filter, Position};
 use colony_tests::harness::{Cluster, One, Proxy, Seed, options, within};
 use futures_util::StreamExt as _;
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 const EVENTS: u64 = 20_000;
 
 /// Says twice what it heard last, for every third event; else once.

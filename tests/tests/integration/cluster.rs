@@ -8,7 +8,7 @@ use colony_core::Position;
 use colony_tests::harness::{Audit, Cluster, Follower, Load, Seed, space, within};
 use futures_util::StreamExt as _;
 
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_one_node_of_three_loses_and_doubles_nothing() {

@@ -7,7 +7,7 @@ use colony_bus::Bus;
 use colony_core::Address;
 use colony_tests::harness::{Audit, Follower, Load, One, Said, Seed, options, within};
 
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_events_survive_kill_9_once_and_in_order() {

@@ -9,7 +9,7 @@ use colony_server::{ConfigFile, Node, NodeConfig};
 use colony_tests::harness::{Audit, Load, Said, draft, options, server, within};
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn full(error: &WriteError) -> bool {
     matches!(error, WriteError::Append(AppendError::Full { .. }))

@@ -10,7 +10,7 @@ use colony_tests::harness::{One, options, raw, within};
 use futures_util::TryStreamExt as _;
 use nkeys::KeyPair;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_too_old_is_refused_and_nothing_is_created() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use colony_bus::Bus;
 use colony_tests::harness::{Audit, Follower, Load, One, Proxy, options, within};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 const AWAY: Duration = Duration::from_secs(10);
 
 async fn ten_seconds_away(fault: impl Fn(&Proxy)) {

@@ -8,7 +8,7 @@ use colony_tests::harness::{
     Audit, Follower, Load, One, Proxy, Seed, continue_after, options, within,
 };
 
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_subscriber_misses_nothing_and_holds_back_nobody() {

@@ -55,7 +55,7 @@ async fn publish_until_acknowledged(jetstream: &jetstream::Context) {
             }
         }
     };
-    timeout(Duration::from_secs(60), acknowledged).await.expect("two of three acknowledge");
+    timeout(Duration::from_secs(120), acknowledged).await.expect("two of three acknowledge");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_node_that_lost_its_disk_gets_everything_back_under_its_name() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(60), complete).await.unwrap();
+    timeout(Duration::from_secs(120), complete).await.unwrap();
 }
 
 /// Whether all three replicas of the stream are up to date.

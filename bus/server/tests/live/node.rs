@@ -125,7 +125,7 @@ async fn an_unexpected_end_is_told() {
     let mut node = Node::start(&server, NodeConfig::new("one", dir.path())).await.unwrap();
     let pid = node.pid().unwrap().to_string();
     Command::new("kill").args(["-9", &pid]).status().unwrap();
-    let end = timeout(Duration::from_secs(10), node.exited()).await.unwrap();
+    let end = timeout(Duration::from_secs(60), node.exited()).await.unwrap();
     assert!(matches!(end, NodeError::Exited { .. }), "{end:?}");
     assert_eq!(node.pid(), None);
 }
@@ -170,12 +170,12 @@ async fn a_server_ends_with_an_owner_that_is_killed() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(30), wait).await.unwrap();
+    timeout(Duration::from_secs(60), wait).await.unwrap();
     let lock = File::open(dir.path().join("server.lock")).unwrap();
     assert!(lock.try_lock().is_err(), "the server holds its lock");
     owner.kill().await.unwrap();
     let freed = tokio::task::spawn_blocking(move || lock.lock());
-    timeout(Duration::from_secs(10), freed)
+    timeout(Duration::from_secs(60), freed)
         .await
         .expect("the server outlives it")
         .unwrap()
