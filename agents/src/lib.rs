@@ -31,7 +31,10 @@ pub use crate::{
     instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
-    reaction::{EffectError, EmitError, IdempotencyKey, Reaction},
+    reaction::{
+        DocumentOperation, EffectError, EmitError, IdempotencyKey, OperationError, Reaction,
+        ReactionDocument, ReactionDocumentError,
+    },
     schedule::{Missed, Schedule, ScheduleError},
     verify::{Difference, Verified, VerifyError, VerifyRange, verify},
 };
