@@ -2,7 +2,7 @@
 //!
 //! An [`Agent`] says what it listens to, folds that into a state, and reacts. An [`Instance`] runs it on a
 //! [`Bus`](colony_bus::Bus); any number of instances may run at once. What decides that nothing is done twice is in [`reactor`], which
-//! has neither input nor output. Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
+//! has neither input nor output. A [`Desk`] takes part in the [protocols](protocol) of a space. Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
 //! and the fold of a scribe who keeps a shared summary of events ([`summary`]).
 
 mod agent;
@@ -20,6 +20,7 @@ pub mod reactor;
 mod fork;
 mod verify;
 
+mod desk;
 pub mod protocol;
 pub mod recording;
 pub mod summary;
@@ -27,6 +28,7 @@ pub mod summary;
 #[doc(inline)]
 pub use crate::{
     agent::{Agent, HandlerError},
+    desk::{Desk, DeskError, Told},
     fork::{Divergence, ForkError, bisect, compare, fork},
     instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
     interest::Interest,

@@ -316,6 +316,11 @@ impl Coordination {
         }
     }
 
+    /// Returns whether events of this type are those of a protocol.
+    pub fn knows(ty: &EventType) -> bool {
+        types().any(|known| known == ty.as_str())
+    }
+
     /// Folds entries, in log order, from the beginning.
     pub fn fold<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> CoordinationState {
         let mut state = CoordinationState::default();
