@@ -2,7 +2,7 @@
 //!
 //! An [`Agent`] says what it listens to, folds that into a state, and reacts. An [`Instance`] runs it on a
 //! [`Bus`](colony_bus::Bus); any number of instances may run at once. What decides that nothing is done twice is in [`reactor`], which
-//! has neither input nor output. Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
+//! has neither input nor output. A handler may be a command in any language ([`command`]). Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
 //! and the fold of a scribe who keeps a shared summary of events ([`summary`]).
 
 mod agent;
@@ -18,7 +18,10 @@ mod parked;
 pub mod reactor;
 
 mod fork;
+mod standing;
 mod verify;
+
+pub mod command;
 
 pub mod protocol;
 pub mod recording;
@@ -28,10 +31,14 @@ pub mod summary;
 pub use crate::{
     agent::{Agent, HandlerError},
     fork::{Divergence, ForkError, bisect, compare, fork},
-    instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
+    instance::{
+        Clock, Instance, InstanceError, InstanceNews, InstanceOptions, InstanceWatch, LaneStatus,
+        Preference, PresentInstance, Retry, Start,
+    },
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
     reaction::{EffectError, EmitError, IdempotencyKey, Reaction},
     schedule::{Missed, Schedule, ScheduleError},
-    verify::{Difference, Verified, VerifyError, VerifyRange, verify},
+    standing::{Beginning, LaneStanding, beginning, reacting, standing},
+    verify::{Difference, Verified, VerifyError, VerifyRange, verify, verify_with},
 };
