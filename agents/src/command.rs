@@ -26,7 +26,7 @@ mod recorded;
 
 pub use emission::EmissionError;
 pub use error::CommandError;
-pub use protocol::{MAX_LINE_BYTES, PROTOCOL_VERSION};
+pub use protocol::{MAX_ANSWER_BYTES, MAX_EMITTED, PROTOCOL_VERSION};
 pub use recorded::RecordedEffects;
 
 use child::Child;
@@ -124,11 +124,15 @@ impl CommandAgent {
             effects,
             event: &event,
         };
-        child.send(&line).await?;
-        let mut asked = BTreeSet::new();
+        child.hand(&line).await?;
+        let (mut asked, mut emitted) = (BTreeSet::new(), 0);
         loop {
             match child.answer().await? {
                 Answer::Emit(event) => {
+                    emitted += 1;
+                    if emitted > MAX_EMITTED {
+                        return Err(CommandError::TooManyEvents);
+                    }
                     reaction.emit(emission::draft(reaction.agent(), &event)?)?;
                 }
                 Answer::Ask(Named { name }) => {

@@ -145,6 +145,8 @@ async fn what_makes_no_sense_is_a_failed_attempt_and_is_quoted() {
         (r#"echo '{"emit":{"type":"visitor.greeted","source":"ben"}}'"#, "ben"),
         (r#"echo '{"record":{"name":"x","result":1}}'"#, "without having asked"),
         (r#"echo '{"error":{"message":"not today"}}'"#, "not today"),
+        (r#"yes '{"emit":{"type":"visitor.greeted"}}'"#, "more than 1024 events"),
+        ("tr '\\0' x < /dev/zero", "more than 16777216 bytes"),
     ] {
         let lab = Lab::new();
         let each = format!("echo came >> $1/attempts\n{each}");

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::error::CommandError;
-use super::protocol::{Answer, MAX_LINE_BYTES};
+use super::protocol::{Answer, EventLine, MAX_ANSWER_BYTES};
 
 /// How long a process whose input was closed may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -27,6 +27,8 @@ pub(super) struct Child {
     process: tokio::process::Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// Bytes that it has written in answer to the event that it was given.
+    written: usize,
 }
 
 /// What a process did while it had nothing to do.
@@ -52,7 +54,13 @@ impl Child {
         let input = process.stdin.take();
         let missing = || failed(std::io::ErrorKind::BrokenPipe.into());
         let output = BufReader::new(process.stdout.take().ok_or_else(missing)?);
-        Ok(Self { process, input, output })
+        Ok(Self { process, input, output, written: 0 })
+    }
+
+    /// Hands an event out.
+    pub(super) async fn hand(&mut self, event: &EventLine<'_>) -> Result<(), CommandError> {
+        self.written = 0;
+        self.send(event).await
     }
 
     /// Writes a line.
@@ -78,15 +86,15 @@ impl Child {
 
     /// Reads the next answer. Empty lines are left out.
     pub(super) async fn answer(&mut self) -> Result<Answer, CommandError> {
-        let most = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
         let mut line = Vec::new();
         loop {
             line.clear();
+            let most = u64::try_from(MAX_ANSWER_BYTES - self.written).unwrap_or(u64::MAX);
             let mut bounded = (&mut self.output).take(most);
             bounded.read_until(b'\n', &mut line).await.map_err(CommandError::Pipe)?;
-            let whole = line.last() == Some(&b'\n');
-            if !whole && line.len() >= MAX_LINE_BYTES {
-                return Err(CommandError::LongLine);
+            self.written += line.len();
+            if self.written >= MAX_ANSWER_BYTES {
+                return Err(CommandError::TooManyBytes);
             }
             if line.is_empty() {
                 return Err(self.ended().await);

@@ -8,7 +8,7 @@ use colony_core::cloudevents::CloudEventError;
 use colony_core::{EffectName, Position};
 
 use super::emission::EmissionError;
-use super::protocol::{MAX_LINE_BYTES, Said};
+use super::protocol::{MAX_ANSWER_BYTES, MAX_EMITTED, Said};
 use crate::reaction::{EffectError, EmitError};
 
 /// Why a command did not react to an event.
@@ -42,9 +42,12 @@ pub enum CommandError {
         #[source]
         source: serde_json::Error,
     },
-    /// It wrote a line that is too long.
-    #[error("the command wrote a line of more than {MAX_LINE_BYTES} bytes")]
-    LongLine,
+    /// It wrote too much.
+    #[error("the command wrote more than {MAX_ANSWER_BYTES} bytes in answer to one event")]
+    TooManyBytes,
+    /// It emitted too much.
+    #[error("the command emitted more than {MAX_EMITTED} events in answer to one")]
+    TooManyEvents,
     /// It wrote something while it had no event to answer.
     #[error("the command wrote something before it was given the event: {line:?}")]
     Unasked {

@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 
 /// The version of the protocol, which every event's line names. A later one may add members and replies, never change what is there.
 pub const PROTOCOL_VERSION: u32 = 1;
-/// Most bytes of one line that a command may write.
-pub const MAX_LINE_BYTES: usize = 16 * 1_024 * 1_024;
+/// Most bytes that a command may write in answer to one event.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1_024 * 1_024;
+/// Most events that it may emit in answer to one: more than any unit of the log takes.
+pub const MAX_EMITTED: usize = 1_024;
 
 /// An event, handed out.
 #[derive(Debug, Serialize)]
