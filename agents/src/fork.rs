@@ -27,7 +27,8 @@ pub enum ForkError {
 /// Makes a space in memory of everything that is stored, but for the reactions of the agent that a bus acts for past a cut.
 ///
 /// An instance of the agent that is started there reacts to what was recorded, at the places where it was recorded. What
-/// others answered to the reactions left out is still there. Effects past the cut are asked for again, so a handler is given what asks
+/// others answered to the reactions left out is still there; others' changes of documents that go on from changes left out wait for
+/// them, and show only if the agent makes the same ones again. Effects past the cut are asked for again, so a handler is given what asks
 /// nobody. Holds the whole history in memory.
 ///
 /// # Errors
@@ -100,8 +101,8 @@ async fn outputs(bus: &Bus, after: Position) -> Result<BTreeMap<Position, Vec<Ev
             Err(EntryError::Unreadable { .. }) => continue,
             Err(error) => return Err(error),
         };
-        let output =
-            partition_of_lane(&entry.address).is_some() && Note::of(&entry) == Some(Note::Output);
+        let said = matches!(Note::of(&entry), Some(Note::Output | Note::Changes));
+        let output = partition_of_lane(&entry.address).is_some() && said;
         let cause = entry.event().cause.as_ref().and_then(|cause| cause.position);
         if let Some(cause) = cause.filter(|cause| output && *cause > after) {
             outputs.entry(cause).or_default().push(entry.envelope.event);

@@ -37,7 +37,10 @@ pub use crate::{
     },
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
-    reaction::{EffectError, EmitError, IdempotencyKey, Reaction},
+    reaction::{
+        DocumentOperation, EffectError, EmitError, IdempotencyKey, OperationError, Reaction,
+        ReactionDocument, ReactionDocumentError,
+    },
     schedule::{Missed, Schedule, ScheduleError},
     standing::{Beginning, LaneStanding, beginning, reacting, standing},
     verify::{Difference, Verified, VerifyError, VerifyRange, verify, verify_with},

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use colony_bus::{Draft, kind_of};
 use colony_core::envelope::Envelope;
+use colony_core::event::Trace;
 use colony_core::{Entry, EventId, Kind, Timestamp};
 
 use crate::derived::Origin;
 use crate::reactor::{NOUN, TICKED};
 use crate::typed::{self, EventSchema};
 
+mod document;
 mod effect;
 mod hops;
 mod patience;
+mod trace;
 
+pub(crate) use document::{Asking, Desk, Documents, Edited, GroundSource, Grounds};
+pub use document::{DocumentOperation, OperationError, ReactionDocument, ReactionDocumentError};
 pub use effect::{EffectError, IdempotencyKey};
 pub(crate) use effect::{EffectSource, Recorded, Recording};
 pub(crate) use hops::hops_of;
@@ -36,8 +41,8 @@ pub enum EmitError {
 
 /// Everything that an agent does in answer to one event.
 ///
-/// Nothing of it is stored before the handler has returned, except results of [effects](Reaction::effect); then all of it is, next to
-/// each other and once, together with the mark that the event is dealt with.
+/// Events, mails and [edits of documents](Reaction::document). Nothing of it is stored before the handler has returned, except results
+/// of [effects](Reaction::effect); then all of it is, next to each other and once, together with the mark that the event is dealt with.
 #[derive(Debug)]
 pub struct Reaction {
     origin: Origin,
@@ -47,18 +52,33 @@ pub struct Reaction {
     ids: u64,
     draws: u64,
     effects: EffectSource,
+    documents: Documents,
+}
+
+/// What came of a handler's work.
+#[derive(Debug)]
+pub(crate) struct Concluded {
+    pub(crate) outputs: Vec<Output>,
+    /// The copies of documents that it edited, if it did.
+    pub(crate) edited: Option<Edited>,
 }
 
 impl Reaction {
-    pub(crate) fn new(origin: Origin, cause: Arc<Entry>, effects: EffectSource) -> Self {
-        let hops = hops_of(cause.event());
-        Self { origin, cause, hops, outputs: Vec::new(), ids: 0, draws: 0, effects }
+    pub(crate) fn new(
+        origin: Origin,
+        cause: Arc<Entry>,
+        effects: EffectSource,
+        documents: Documents,
+    ) -> Self {
+        let (hops, outputs) = (hops_of(cause.event()), Vec::new());
+        Self { origin, cause, hops, outputs, ids: 0, draws: 0, effects, documents }
     }
 
     /// Says something: an event, or mail if it is addressed to somebody.
     ///
-    /// Its cause, its story and its trace are those of the event that is reacted to; its time is when that was recorded;
-    /// its id is made of the agent, that event and the number of the output. What the draft has of its own stays.
+    /// Its cause and its story are those of the event that is reacted to, and so is its trace, in which the reaction is a span of
+    /// its own; its time is when the event was recorded; its id is made of the agent, that event and the number of the output. What
+    /// the draft has of its own stays.
     ///
     /// # Errors
     /// [`EmitError::Reserved`].
@@ -66,6 +86,10 @@ impl Reaction {
         let index = self.outputs.len();
         let id = self.origin.entry_id("output", u64::try_from(index).unwrap_or(u64::MAX));
         let agent = self.agent().clone();
+        let draft = match self.trace() {
+            Some(trace) => draft.traced_unless(trace),
+            None => draft,
+        };
         let mut event = draft.because_of(&self.cause).into_event(agent, id, self.now().into());
         if event.ty.noun() == NOUN || event.ty.as_str() == TICKED {
             return Err(EmitError::Reserved);
@@ -111,7 +135,16 @@ impl Reaction {
         self.origin.agent()
     }
 
-    pub(crate) fn into_outputs(self) -> Vec<Output> {
-        self.outputs
+    /// Returns the trace in which the reaction is a span, if the event carries one.
+    fn trace(&self) -> Option<Trace> {
+        let of_event = self.cause.event().trace.as_ref()?;
+        trace::within(of_event, self.origin.entry_id("span", 0).as_str())
+    }
+
+    /// Returns everything done; `None` if a document's changes are too large to be stored.
+    pub(crate) fn conclude(self) -> Option<Concluded> {
+        let Self { origin, cause, hops, mut outputs, documents, .. } = self;
+        let edited = documents.conclude(&origin, &cause, hops, &mut outputs)?;
+        Some(Concluded { outputs, edited })
     }
 }

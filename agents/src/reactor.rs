@@ -97,6 +97,8 @@ pub struct Reactor<O> {
     reacted: Position,
     /// Whether one piece of work travels alone, because something in a unit was refused.
     alone: bool,
+    /// Where the last change of a document stands that was found in the lane.
+    changed: Position,
 }
 
 impl<O: Clone> Reactor<O> {
@@ -114,6 +116,7 @@ impl<O: Clone> Reactor<O> {
             flight: None,
             behind: true,
             alone: false,
+            changed: Position::ZERO,
         }
     }
 
@@ -173,12 +176,7 @@ impl<O: Clone> Reactor<O> {
 
     /// Returns an event that was set aside and is to be tried again.
     pub fn due(&self) -> Option<&ParkedEvent> {
-        let handled = |event| {
-            self.work
-                .iter()
-                .any(|work| work.event() == Some(event) && !matches!(work, Work::Effect { .. }))
-        };
-        self.view.parked().due().find(|parked| !handled(parked.event))
+        self.view.parked().due().find(|parked| !self.deals_with(parked.event))
     }
 
     /// Returns whether the handler's work on an event is still wanted.
@@ -189,18 +187,67 @@ impl<O: Clone> Reactor<O> {
         }
     }
 
-    /// Takes the outputs of a reaction. Without any it leaves no trace for now: repeating it does no harm.
-    pub fn react(&mut self, event: Position, entity: Option<&EntityName>, outputs: Vec<O>) {
-        self.reacted = self.reacted().max(event);
-        if !outputs.is_empty() {
-            self.work.push_back(Work::Reaction { event, entity: entity.cloned(), outputs });
-        }
+    /// Returns where the last change of a document stands that was found in the lane, and so was made elsewhere.
+    pub fn changed(&self) -> Position {
+        self.changed
     }
 
-    /// Takes the outputs of a reaction to an event that was set aside, made from a state folded up to a position.
-    pub fn resume(&mut self, event: Position, folded: Position, outputs: Vec<O>) {
+    /// Returns whether the outputs of a reaction to an event wait to be stored.
+    pub fn holds(&self, event: Position) -> bool {
+        self.work.iter().any(|work| {
+            matches!(work, Work::Reaction { .. } | Work::Resumption { .. })
+                && work.event() == Some(event)
+        })
+    }
+
+    /// Returns whether anything waits to be stored that deals with an event.
+    pub fn deals_with(&self, event: Position) -> bool {
+        let deals =
+            |work: &Work<O>| work.event() == Some(event) && !matches!(work, Work::Effect { .. });
+        self.work.iter().any(deals)
+    }
+
+    /// Takes the outputs of a reaction. Without any it leaves no trace for now: repeating it does no harm.
+    ///
+    /// Outputs that change documents say up to where they know what the lane changed before: their `grounds`, as
+    /// [`Reactor::changed`] was when they were made. Such a reaction is the last one taken until it is stored. If the lane turns out to
+    /// have changed documents since, it is dropped, and to be made again: [`Reactor::holds`] tells. Returns whether it was
+    /// taken.
+    #[must_use = "a reaction that was not taken is to be made again"]
+    pub fn react(
+        &mut self,
+        event: Position,
+        entity: Option<&EntityName>,
+        outputs: Vec<O>,
+        grounds: Option<Position>,
+    ) -> bool {
+        if grounds.is_some_and(|grounds| grounds < self.changed) {
+            return false;
+        }
+        self.reacted = self.reacted().max(event);
+        if !outputs.is_empty() {
+            let entity = entity.cloned();
+            self.work.push_back(Work::Reaction { event, entity, outputs, grounds });
+        }
+        true
+    }
+
+    /// Takes the outputs of a reaction to an event that was set aside, made from a state folded up to a position. For the rest as
+    /// [`Reactor::react`].
+    #[must_use = "a reaction that was not taken is to be made again"]
+    pub fn resume(
+        &mut self,
+        event: Position,
+        folded: Position,
+        outputs: Vec<O>,
+        grounds: Option<Position>,
+    ) -> bool {
+        if grounds.is_some_and(|grounds| grounds < self.changed) {
+            return false;
+        }
         let (note, reacted) = (ResumedNote { event, folded }, self.reacted());
-        self.work.push_back(Work::Resumption { note, reacted, outputs });
+        self.work.push_back(Work::Resumption { note, reacted, outputs, grounds });
+        true
     }
 
     /// Sets an event aside, for the first time or again.
@@ -359,6 +406,9 @@ impl<O: Clone> Reactor<O> {
 
     /// Takes what stands in the lane past its known end, in order.
     pub fn read(&mut self, step: LaneStep) {
+        if step.note == Some(Note::Changes) {
+            self.changed = self.changed.max(step.end.last);
+        }
         self.view.fold(step);
     }
 
@@ -369,7 +419,19 @@ impl<O: Clone> Reactor<O> {
         let view = &self.view;
         self.work =
             std::mem::take(&mut self.work).into_iter().filter_map(|w| w.upon(view)).collect();
+        self.drop_groundless();
         self.keep_order();
+    }
+
+    /// Drops the reaction that changes documents without knowing what the lane changed in some since.
+    fn drop_groundless(&mut self) {
+        let changed = self.changed;
+        let before = self.work.len();
+        self.work.retain(|work| work.grounds().is_none_or(|grounds| grounds >= changed));
+        if self.work.len() < before {
+            // It was the last one: everything before it is here or in the lane.
+            self.reacted = self.work.iter().map(Work::reacted).max().unwrap_or(Position::ZERO);
+        }
     }
 
     /// Sets aside what was done for events behind one that was set aside since.

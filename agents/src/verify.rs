@@ -17,7 +17,7 @@ use crate::derived::partition_of;
 use crate::instance::handling::{Bounds, Handled, Source, handle};
 use crate::instance::lanes::partition_of_lane;
 use crate::instance::memory::Memory;
-use crate::reaction::{EffectSource, Output, Patience};
+use crate::reaction::{Concluded, Desk, Documents, EffectSource, GroundSource, Output, Patience};
 use crate::reactor::{Note, ParkReason};
 
 /// Which reactions to verify.
@@ -88,6 +88,8 @@ struct Recorded {
     outputs: Vec<Output>,
     effects: BTreeMap<EventId, Position>,
     parked: bool,
+    /// Where the first output stands.
+    first: Option<Position>,
 }
 
 /// A reaction to an event that had been set aside.
@@ -96,6 +98,25 @@ struct Resumed {
     event: Position,
     folded: Position,
     outputs: Vec<Output>,
+    /// Where the lane ended before it.
+    end: Position,
+    partition: u16,
+}
+
+/// Where a reaction was made: what it knew of documents.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    partition: u16,
+    /// Of everything at or before this position.
+    until: Position,
+    /// Of the lane's own changes up to here.
+    end: Position,
+}
+
+impl Resumed {
+    fn place(&self) -> Place {
+        Place { partition: self.partition, until: self.folded, end: self.end }
+    }
 }
 
 /// Reads the agent's lanes as far as is needed.
@@ -103,6 +124,8 @@ struct Record {
     entries: Entries,
     partitions: u16,
     cursors: BTreeMap<u16, Position>,
+    /// Where the last entry stands that was read of each lane.
+    ends: BTreeMap<u16, Position>,
     reactions: BTreeMap<Position, Recorded>,
     resumed: VecDeque<Resumed>,
     /// Effects of events that are set aside.
@@ -143,7 +166,9 @@ pub async fn verify_with<A: Agent>(
     let until = Some(Cut::Position(range.until));
     let query = Query { filter: interest.filter(), until, ..Query::default() };
     let mut inputs = bus.read(query).await.map_err(EntryError::Read)?;
-    let run = |memory: &Memory<A>, source, recorded| {
+    let desks: BTreeMap<u16, Desk> =
+        (0..record.partitions).map(|partition| (partition, Desk::default())).collect();
+    let run = |memory: &Memory<A>, source, recorded, at: Place| {
         let effects = EffectSource {
             bus: bus.clone(),
             recorded,
@@ -153,7 +178,21 @@ pub async fn verify_with<A: Agent>(
         };
         let timeout = range.handler_timeout;
         let bounds = Bounds { timeout, max_hops: u32::MAX, max_outputs: usize::MAX };
-        handle(Arc::clone(&agent), memory.share(), source, effects, bus.clone(), bounds)
+        let desk = desks.get(&at.partition).cloned().unwrap_or_default();
+        let ground = GroundSource::Record(at.end);
+        let documents = Documents::new(bus.clone(), at.partition, at.until, ground, desk.clone());
+        let (agent, bus) = (Arc::clone(&agent), bus.clone());
+        let handling = handle(agent, memory.share(), source, effects, documents, bus, bounds);
+        async move {
+            let mut handled = handling.await;
+            if let Handled::Done(Concluded { edited, .. }) = &mut handled
+                && let Some(edited) = edited.take()
+            {
+                // They are what is recorded, or else nothing is looked at any more.
+                desk.put_stored(edited, at.end);
+            }
+            handled
+        }
     };
     while let Some(input) = inputs.next().await {
         let input = match input {
@@ -166,13 +205,15 @@ pub async fn verify_with<A: Agent>(
         }
         let event = input.position;
         passed(event);
-        let reacted = record.read_past(event, partition_of(&input, record.partitions)).await?;
+        let partition = partition_of(&input, record.partitions);
+        let reacted = record.read_past(event, partition).await?;
         while record.resumed.front().is_some_and(|resumed| resumed.folded < event)
             && let Some(resumed) = record.resumed.pop_front()
         {
             let effects = record.kept.remove(&resumed.event).unwrap_or_default();
             if resumed.event > range.after {
-                let handled = run(&memory, Source::Log(resumed.event), effects).await;
+                let handled =
+                    run(&memory, Source::Log(resumed.event), effects, resumed.place()).await;
                 if !verified.compare(resumed.event, &resumed.outputs, handled)? {
                     return Ok(verified);
                 }
@@ -184,7 +225,11 @@ pub async fn verify_with<A: Agent>(
             record.kept.insert(event, recorded.effects);
             verified.parked += 1;
         } else if reacted && event > range.after {
-            let handled = run(&memory, Source::Here(input), recorded.effects).await;
+            let last = || record.ends.get(&partition).copied().unwrap_or(Position::ZERO);
+            let end = recorded.first.unwrap_or_else(last);
+            let end = Position::new(end.get().saturating_sub(1));
+            let place = Place { partition, until: event, end };
+            let handled = run(&memory, Source::Here(input), recorded.effects, place).await;
             if !verified.compare(event, &recorded.outputs, handled)? {
                 return Ok(verified);
             }
@@ -194,7 +239,7 @@ pub async fn verify_with<A: Agent>(
     for resumed in std::mem::take(&mut record.resumed) {
         let effects = record.kept.remove(&resumed.event).unwrap_or_default();
         if resumed.event > range.after && resumed.folded <= memory.folded() {
-            let handled = run(&memory, Source::Log(resumed.event), effects).await;
+            let handled = run(&memory, Source::Log(resumed.event), effects, resumed.place()).await;
             if !verified.compare(resumed.event, &resumed.outputs, handled)? {
                 return Ok(verified);
             }
@@ -213,7 +258,7 @@ impl Verified {
     ) -> Result<bool, VerifyError> {
         self.reactions += 1;
         let (made, failed) = match handled {
-            Handled::Done(made) => (made, None),
+            Handled::Done(Concluded { outputs, edited: _ }) => (outputs, None),
             Handled::Failed { reason, .. } => (Vec::new(), Some(reason)),
             Handled::Unread(error) => return Err(error.into()),
         };
@@ -239,6 +284,7 @@ impl Record {
             entries: bus.read(query).await.map_err(EntryError::Read)?,
             partitions: 0,
             cursors: BTreeMap::new(),
+            ends: BTreeMap::new(),
             reactions: BTreeMap::new(),
             resumed: VecDeque::new(),
             kept: BTreeMap::new(),
@@ -274,14 +320,15 @@ impl Record {
             }
         };
         let Some(partition) = partition_of_lane(&entry.address) else { return Ok(true) };
+        self.ends.insert(partition, entry.position);
         let cursor = entry.envelope.cursor.unwrap_or(Position::ZERO);
         let known = self.cursors.entry(partition).or_default();
         *known = cursor.max(*known);
-        self.take(entry);
+        self.take(entry, partition);
         Ok(true)
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: Entry, partition: u16) {
         match Note::of(&entry) {
             Some(Note::Opened(opening)) => self.partitions = opening.partitions,
             Some(Note::Effect(note)) => match self.kept.get_mut(&note.event) {
@@ -296,9 +343,11 @@ impl Record {
             }
             Some(Note::Resumed(note)) => {
                 let (event, folded) = (note.event, note.folded);
-                self.resumed.push_back(Resumed { event, folded, outputs: Vec::new() });
+                let end = Position::new(entry.position.get().saturating_sub(1));
+                let outputs = Vec::new();
+                self.resumed.push_back(Resumed { event, folded, outputs, end, partition });
             }
-            Some(Note::Output) => self.output(entry),
+            Some(Note::Output | Note::Changes) => self.output(entry),
             Some(
                 Note::Parked(_)
                 | Note::Retried(_)
@@ -318,10 +367,14 @@ impl Record {
         if matches!(kind, Kind::Cursor) {
             return;
         }
-        let output = (kind, entry.envelope);
+        let (position, output) = (entry.position, (kind, entry.envelope));
         match self.resumed.back_mut().filter(|resumed| resumed.event == event) {
             Some(resumed) => resumed.outputs.push(output),
-            None => self.reactions.entry(event).or_default().outputs.push(output),
+            None => {
+                let reaction = self.reactions.entry(event).or_default();
+                reaction.first.get_or_insert(position);
+                reaction.outputs.push(output);
+            }
         }
     }
 }

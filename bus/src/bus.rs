@@ -12,7 +12,7 @@ use colony_core::{
 };
 use tokio::sync::OnceCell;
 
-use crate::document::{self, Document, DocumentError, DocumentSummary, Moment, Past};
+use crate::document::{self, Document, DocumentCopy, DocumentError, DocumentSummary, Moment, Past};
 use crate::draft::{Draft, kind_of};
 use crate::jetstream::JetStreamLog;
 use crate::lane::{
@@ -323,6 +323,22 @@ impl Bus {
         moment: Moment,
     ) -> Result<Past, DocumentError> {
         self.shared.documents.at(self, name, moment).await
+    }
+
+    /// Makes a copy of a document as it stands at a position, that nobody sees.
+    ///
+    /// It edits as an actor made of the agent's name and `nonce`. Whoever uses that actor again has to have all that it has
+    /// written in the copy: see [`DocumentCopy::add`].
+    ///
+    /// # Errors
+    /// [`DocumentError::Log`].
+    pub async fn document_copy(
+        &self,
+        name: &DocumentName,
+        nonce: u64,
+        until: Position,
+    ) -> Result<DocumentCopy, DocumentError> {
+        self.shared.documents.copy(self, name, nonce, until).await
     }
 
     /// Returns who is here.

@@ -20,6 +20,7 @@ use crate::log::Range;
 
 mod actor;
 mod budget;
+mod copy;
 mod core;
 mod error;
 mod follower;
@@ -35,6 +36,7 @@ mod watch;
 mod wire;
 
 pub use actor::agent_of;
+pub use copy::{ChangeReason, DocumentCopy, change_entries};
 pub use error::DocumentError;
 pub use past::{DocumentSummary, Moment, Past};
 pub use repair::Check;

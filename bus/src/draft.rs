@@ -119,6 +119,12 @@ impl Draft {
         self
     }
 
+    /// Carries W3C trace context, where the draft has none of its own.
+    pub fn traced_unless(mut self, trace: Trace) -> Self {
+        self.trace.get_or_insert(trace);
+        self
+    }
+
     /// Makes the event: `id` and `now` are taken where the draft has none of its own.
     pub fn into_event(self, author: AgentName, id: EventId, now: EventTime) -> Event {
         let Self {

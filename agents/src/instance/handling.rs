@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use colony_bus::{Bus, EntryError};
+use colony_core::limits::MAX_CHUNKS;
 use colony_core::replay::Fold;
 use colony_core::{Entry, Position};
 use futures_util::FutureExt as _;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use super::memory::Knowledge;
 use crate::agent::Agent;
 use crate::derived::Origin;
-use crate::reaction::{EffectSource, Output, Patience, Reaction, hops_of};
+use crate::reaction::{Concluded, Documents, EffectSource, Patience, Reaction, hops_of};
 use crate::reactor::ParkReason;
 
 /// Most bytes of a reason, of what a handler said.
@@ -25,7 +26,7 @@ const REASON_BYTES: usize = 500;
 #[derive(Debug)]
 pub(crate) enum Handled {
     /// It reacted.
-    Done(Vec<Output>),
+    Done(Concluded),
     /// It could not. `lasting` if it could not another time either.
     Failed { reason: ParkReason, lasting: bool },
     /// The event could not be read again.
@@ -58,6 +59,7 @@ pub(crate) async fn handle<A: Agent>(
     knowledge: Arc<Fold<Knowledge<A>>>,
     source: Source,
     effects: EffectSource,
+    documents: Documents,
     bus: Bus,
     bounds: Bounds,
 ) -> Handled {
@@ -76,7 +78,7 @@ pub(crate) async fn handle<A: Agent>(
     }
     let origin = Origin::new(bus.agent().clone(), &entry);
     let patience = effects.patience.clone();
-    let mut reaction = Reaction::new(origin, Arc::clone(&entry), effects);
+    let mut reaction = Reaction::new(origin, Arc::clone(&entry), effects, documents);
     let work = agent.react(knowledge.state(), &entry, &mut reaction);
     let work = AssertUnwindSafe(work).catch_unwind();
     match in_time(work, bounds.timeout, &patience).await {
@@ -91,12 +93,14 @@ pub(crate) async fn handle<A: Agent>(
             return Handled::Failed { reason: ParkReason::TimedOut { after_ms }, lasting: false };
         }
     }
-    let outputs = reaction.into_outputs();
-    match outputs.len() {
-        count if count > bounds.max_outputs => {
-            Handled::Failed { reason: ParkReason::TooMuch { outputs: count }, lasting: true }
+    let too_much =
+        |outputs| Handled::Failed { reason: ParkReason::TooMuch { outputs }, lasting: true };
+    match reaction.conclude() {
+        None => too_much(usize::try_from(MAX_CHUNKS).unwrap_or(usize::MAX)),
+        Some(concluded) if concluded.outputs.len() > bounds.max_outputs => {
+            too_much(concluded.outputs.len())
         }
-        _ => Handled::Done(outputs),
+        Some(concluded) => Handled::Done(concluded),
     }
 }
 

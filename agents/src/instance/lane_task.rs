@@ -24,7 +24,7 @@ use super::roll::{Present, preferred};
 use super::status::LaneStatus;
 use crate::agent::Agent;
 use crate::interest::Interest;
-use crate::reaction::{Output, Recorded, Recording};
+use crate::reaction::{Asking, Desk, Edited, Output, Recorded, Recording};
 use crate::reactor::{LaneStep, LaneView, Reactor};
 use crate::schedule::Schedule;
 
@@ -76,6 +76,8 @@ struct Current {
     attempts: u32,
     /// When it is handled again.
     pause: Option<Instant>,
+    /// What its reaction edited, while that waits to be stored; nothing else is handled meanwhile.
+    edited: Option<Edited>,
 }
 
 pub(super) struct LaneTask<A: Agent> {
@@ -104,6 +106,10 @@ pub(super) struct LaneTask<A: Agent> {
     recordings: (mpsc::Sender<Recording>, mpsc::Receiver<Recording>),
     /// The result that the handler waits for, and whether it is the one that it brought.
     recording: Option<(EventId, oneshot::Sender<Recorded>, bool)>,
+    /// Handlers that want a document ask for the lane to be settled.
+    asks: (mpsc::Sender<Asking>, mpsc::Receiver<Asking>),
+    asking: Option<Asking>,
+    desk: Desk,
 
     /// The schedules whose ticks stand in this lane, and when this instance began.
     schedules: Vec<Schedule>,
@@ -180,6 +186,9 @@ impl<A: Agent> LaneTask<A> {
             keeping: None,
             recordings: mpsc::channel(1),
             recording: None,
+            asks: mpsc::channel(1),
+            asking: None,
+            desk: Desk::default(),
             looked: Instant::now(),
             waits_since: None,
             overtakes: false,
@@ -221,6 +230,7 @@ impl<A: Agent> LaneTask<A> {
                 read = next(&mut self.reading) => self.read(read)?,
                 () = next(&mut self.keeping) => {}
                 Some(recording) = self.recordings.1.recv() => self.record(recording),
+                Some(asking) = self.asks.1.recv() => self.asking = Some(asking),
                 handled = next(&mut self.handler) => self.handled(handled),
                 followed = next(&mut following) => match followed {
                     Ok(subscription) => events = Some(subscription),
@@ -281,9 +291,12 @@ impl<A: Agent> LaneTask<A> {
             tracing::debug!(event = %current.event, "another instance was faster");
             self.drop_current();
         }
+        self.make_again();
         self.take_events(now);
+        self.answer_asking();
         if self.handler.is_none()
             && let Some(current) = &self.current
+            && current.edited.is_none()
             && current.pause.is_none_or(|at| at <= now)
         {
             self.start_handler();

@@ -123,7 +123,9 @@ impl Lanes {
             Note::Tick(tick) => (TICKED, Some(tick.schedule.clone()), Data::json(tick)),
             Note::Opened(opening) => (OPENED, None, Data::json(opening)),
             Note::Closed(closing) => (CLOSED, None, Data::json(closing)),
-            Note::Cursor | Note::Output | Note::Effect(_) => (CURSOR, None, Ok(Data::None)),
+            Note::Cursor | Note::Output | Note::Changes | Note::Effect(_) => {
+                (CURSOR, None, Ok(Data::None))
+            }
         };
         #[expect(clippy::unwrap_used, reason = "the constants are types of events")]
         let mut event = Event::new(self.bus.agent().clone(), id, ty.parse().unwrap());
@@ -136,9 +138,12 @@ impl Lanes {
             | Note::Retried(_)
             | Note::Dropped(_)
             | Note::Tick(_) => Kind::Event { ty: event.ty.clone(), entity: event.entity.clone() },
-            Note::Opened(_) | Note::Closed(_) | Note::Cursor | Note::Output | Note::Effect(_) => {
-                Kind::Cursor
-            }
+            Note::Opened(_)
+            | Note::Closed(_)
+            | Note::Cursor
+            | Note::Output
+            | Note::Changes
+            | Note::Effect(_) => Kind::Cursor,
         };
         (kind, Envelope::from(event))
     }

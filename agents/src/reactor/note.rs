@@ -33,6 +33,8 @@ pub const CLOSED: &str = "lane.closed";
 pub enum Note {
     /// It is something the agent says; it moves the cursor.
     Output,
+    /// It changes a document; it moves the cursor.
+    Changes,
     /// It holds the result of an effect.
     Effect(EffectNote),
     /// An event is set aside.
@@ -133,9 +135,8 @@ impl Note {
                 _ => None,
             },
             Kind::Event { ty, .. } if ty.as_str() == TICKED => read(entry).map(Self::Tick),
-            Kind::Event { .. } | Kind::Mail { .. } | Kind::Document(_) | Kind::Snapshot(_) => {
-                Some(Self::Output)
-            }
+            Kind::Document(_) => Some(Self::Changes),
+            Kind::Event { .. } | Kind::Mail { .. } | Kind::Snapshot(_) => Some(Self::Output),
             Kind::Effect(_) => {
                 let event_at = event.cause.as_ref().and_then(|cause| cause.position)?;
                 Some(Self::Effect(EffectNote { id: event.id.clone(), event: event_at }))

@@ -95,7 +95,7 @@ fn commit(log: &mut Log, reactor: &mut Reactor<u64>) {
 fn a_unit_stored_without_an_answer_is_not_stored_again() {
     let (mut log, mut reactor) = (Log::default(), reactor());
     commit(&mut log, &mut reactor);
-    reactor.react(at(1), None, vec![10, 11]);
+    assert!(reactor.react(at(1), None, vec![10, 11], None));
     let unit = reactor.unit().unwrap();
     log.append(&unit).unwrap();
     reactor.unsure();
@@ -108,7 +108,7 @@ fn a_unit_stored_without_an_answer_is_not_stored_again() {
 fn a_copy_that_arrives_after_its_repetition_is_refused() {
     let (mut log, mut reactor) = (Log::default(), reactor());
     commit(&mut log, &mut reactor);
-    reactor.react(at(1), None, vec![10]);
+    assert!(reactor.react(at(1), None, vec![10], None));
     let late = reactor.unit().unwrap();
     reactor.unsure();
     commit(&mut log, &mut reactor);
@@ -122,9 +122,9 @@ fn what_the_winner_has_not_reacted_to_is_appended_after_it() {
     commit(&mut log, &mut one);
     commit(&mut log, &mut other);
     for reactor in [&mut one, &mut other] {
-        reactor.react(at(1), None, vec![10]);
+        assert!(reactor.react(at(1), None, vec![10], None));
     }
-    other.react(at(2), None, vec![20]);
+    assert!(other.react(at(2), None, vec![20], None));
     commit(&mut log, &mut one);
     commit(&mut log, &mut other);
     assert_eq!(log.outputs, [10, 20]);
@@ -137,9 +137,9 @@ fn outputs_for_an_entity_are_not_stored_once_an_earlier_event_of_it_is_set_aside
     let (mut log, mut one, mut other) = (Log::default(), reactor(), reactor());
     commit(&mut log, &mut one);
     commit(&mut log, &mut other);
-    one.react(at(1), Some(&entity), vec![10]);
-    one.react(at(2), Some(&entity), vec![20]);
-    one.react(at(3), None, vec![30]);
+    assert!(one.react(at(1), Some(&entity), vec![10], None));
+    assert!(one.react(at(2), Some(&entity), vec![20], None));
+    assert!(one.react(at(3), None, vec![30], None));
     other.park(failed(1, Some(&entity)));
     commit(&mut log, &mut other);
     commit(&mut log, &mut one);
@@ -159,7 +159,7 @@ fn a_view_of_the_last_lane_alone_equals_one_of_all() {
                 let note = EffectNote { id: "effect".parse().unwrap(), event: at(7) };
                 assert!(reactor.record(note, 0));
             }
-            _ => reactor.react(at(event), None, vec![event]),
+            _ => assert!(reactor.react(at(event), None, vec![event], None)),
         }
         commit(&mut log, &mut reactor);
     }
@@ -178,7 +178,7 @@ fn what_cannot_be_stored_is_set_aside_and_the_rest_goes_on() {
     let (mut log, mut reactor) = (Log::default(), reactor());
     commit(&mut log, &mut reactor);
     for event in 1..=3 {
-        reactor.react(at(event), None, vec![event]);
+        assert!(reactor.react(at(event), None, vec![event], None));
     }
     // The log never takes what holds a 2.
     let reason = ParkReason::Refused { message: "too large".to_owned() };
@@ -237,7 +237,7 @@ fn handle(reactor: &mut Reactor<u64>, fails: bool) {
         let event = due.event.get() - at(0).get();
         match fails {
             true => reactor.park(ParkedEvent { due: false, ..due }),
-            false => reactor.resume(due.event, reactor.reacted(), outputs(event)),
+            false => assert!(reactor.resume(due.event, reactor.reacted(), outputs(event), None)),
         }
         return;
     }
@@ -247,7 +247,7 @@ fn handle(reactor: &mut Reactor<u64>, fails: bool) {
     if reactor.judge(at(event), entity.as_ref()) == Verdict::React {
         match fails {
             true => reactor.park(failed(event, entity.as_ref())),
-            false => reactor.react(at(event), entity.as_ref(), outputs(event)),
+            false => assert!(reactor.react(at(event), entity.as_ref(), outputs(event), None)),
         }
     }
 }

@@ -162,7 +162,7 @@ impl LaneView {
 
     fn take(&mut self, note: Note, position: Position) {
         match note {
-            Note::Output | Note::Cursor => {}
+            Note::Output | Note::Changes | Note::Cursor => {}
             Note::Effect(EffectNote { id, event }) => {
                 self.effects.entry(id).or_insert((position, event));
             }

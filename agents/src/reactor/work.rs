@@ -8,12 +8,19 @@ use super::parked::{ParkReason, ParkedEvent};
 use super::view::LaneView;
 
 /// Something done that is to be appended: whole, in this order among its kind.
+///
+/// `grounds` is there where outputs change documents: the position up to which they know what the lane changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Work<O> {
     /// The outputs of a reaction. Never none.
-    Reaction { event: Position, entity: Option<EntityName>, outputs: Vec<O> },
+    Reaction {
+        event: Position,
+        entity: Option<EntityName>,
+        outputs: Vec<O>,
+        grounds: Option<Position>,
+    },
     /// The outputs of a reaction to an event that was set aside; there may be none.
-    Resumption { note: ResumedNote, reacted: Position, outputs: Vec<O> },
+    Resumption { note: ResumedNote, reacted: Position, outputs: Vec<O>, grounds: Option<Position> },
     /// An event set aside, for the first time or once more.
     Parking { parked: ParkedEvent, reacted: Position },
     /// The result of an effect.
@@ -101,6 +108,17 @@ impl<O: Clone> Work<O> {
         }
     }
 
+    /// Returns up to where its outputs know what the lane changed in documents, if they change some themselves.
+    pub(super) fn grounds(&self) -> Option<Position> {
+        match self {
+            Self::Reaction { grounds, .. } | Self::Resumption { grounds, .. } => *grounds,
+            Self::Parking { .. }
+            | Self::Effect { .. }
+            | Self::Tick { .. }
+            | Self::Cursor { .. } => None,
+        }
+    }
+
     /// Makes the entries, with the cursor they carry.
     pub(super) fn entries(&self, cursor: Position, out: &mut Vec<NewEntry<O>>) {
         let mut push = |body| out.push(NewEntry { cursor, body });
@@ -123,20 +141,20 @@ impl<O: Clone> Work<O> {
     pub(super) fn upon(self, view: &LaneView) -> Option<Self> {
         match self {
             Self::Reaction { event, .. } if event <= view.cursor() => None,
-            Self::Reaction { event, entity, outputs } => {
+            Self::Reaction { event, entity, outputs, grounds } => {
                 match view.parked().ahead(entity.as_ref(), event) {
-                    None => Some(Self::Reaction { event, entity, outputs }),
+                    None => Some(Self::Reaction { event, entity, outputs, grounds }),
                     // Another instance has set aside what this one could do: order is kept all the same.
                     Some(first) => {
                         Some(Self::Parking { parked: behind(event, entity, first), reacted: event })
                     }
                 }
             }
-            Self::Resumption { note, reacted, outputs } => view
+            Self::Resumption { note, reacted, outputs, grounds } => view
                 .parked()
                 .get(note.event)
                 .is_some_and(|parked| parked.due)
-                .then_some(Self::Resumption { note, reacted, outputs }),
+                .then_some(Self::Resumption { note, reacted, outputs, grounds }),
             Self::Parking { parked, reacted } => {
                 let again = view.parked().get(parked.event);
                 let wanted = parked.event > view.cursor() || again.is_some_and(|again| again.due);

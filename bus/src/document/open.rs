@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::actor::new_actor;
+use super::copy::DocumentCopy;
 use super::core::Core;
 use super::error::DocumentError;
 use super::follower::Follower;
@@ -94,6 +95,17 @@ impl Registry {
     ) -> Result<Past, DocumentError> {
         let _place = self.loads.acquire().await;
         past::at(bus, name, moment).await
+    }
+
+    pub(crate) async fn copy(
+        &self,
+        bus: &Bus,
+        name: &DocumentName,
+        nonce: u64,
+        until: Position,
+    ) -> Result<DocumentCopy, DocumentError> {
+        let _place = self.loads.acquire().await;
+        DocumentCopy::open(bus, name, nonce, until).await
     }
 
     async fn load(

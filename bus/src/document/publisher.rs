@@ -17,7 +17,7 @@ use crate::lane::{Batch, Receipt, WriteError};
 use crate::log::{AppendError, Outcome, Wholeness};
 
 /// Type of the entries that carry changes.
-const CHANGED: &str = "doc.changed";
+pub(super) const CHANGED: &str = "doc.changed";
 /// Most bytes of changes in one entry, unless a single change is larger.
 const ENTRY_BYTES: usize = 256 * 1024;
 /// Most entries sent together.

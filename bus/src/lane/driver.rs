@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::sealing::{Sealed, SealedLink, record};
-use super::{LaneOptions, Request, Sharing, WriteError};
+use super::{LaneOptions, Receipt, Request, Sharing, WriteError};
 use crate::log::{AppendError, Condition, EventLog, Scope, Unit, Wholeness};
 
 /// Most entries of one unit: larger ones starve readers and gain little.
@@ -146,7 +146,14 @@ impl Driver {
             let appended = async move { log.append(unit).await?.await };
             let error = match tokio::time::timeout_at(deadline, appended).await {
                 Ok(Ok(positions)) if positions.len() == records => {
-                    self.settle(group, &sealed, &positions);
+                    // An earlier attempt that was given up may have arrived just before this one, which is void then.
+                    // Receipts are to name what readers are given.
+                    let counted = match self.options.sharing == Sharing::Private && group.uncertain
+                    {
+                        true => self.counted(&sealed, deadline).await,
+                        false => None,
+                    };
+                    self.settle(group, &sealed, &positions, counted);
                     return;
                 }
                 Ok(Ok(_)) => {
@@ -191,17 +198,23 @@ impl Driver {
         }
     }
 
-    /// Answers a group that was stored.
+    /// Answers a group that was stored; with the receipts of the copies that count, where others were made.
     pub(super) fn settle(
         &mut self,
         group: Group,
         sealed: &[Vec<SealedLink>],
         positions: &[Position],
+        counted: Option<Vec<Receipt>>,
     ) {
         let mut positions = positions.iter().copied();
+        let mut counted = counted.map(Vec::into_iter);
         for (mut request, entries) in group.requests.into_iter().zip(sealed) {
             let stored = entries.iter().zip(positions.by_ref());
-            request.done.extend(stored.map(|(entry, position)| entry.receipt(position)));
+            let stored: Vec<_> = stored.map(|(entry, position)| entry.receipt(position)).collect();
+            match &mut counted {
+                Some(counted) => request.done.extend(counted.take(stored.len())),
+                None => request.done.extend(stored),
+            }
             self.passed(&request);
             // The heads of this request follow its entries.
             for _ in &request.batch.heads {

@@ -226,6 +226,22 @@ impl Driver {
         Ok(found)
     }
 
+    /// Returns the receipts of those copies of stored entries that count, which are the first ones; `None` if the log does
+    /// not tell in time.
+    pub(super) async fn counted(
+        &self,
+        sealed: &[Vec<SealedLink>],
+        deadline: Instant,
+    ) -> Option<Vec<Receipt>> {
+        while Instant::now() < deadline {
+            if let Ok(Ok(found)) = tokio::time::timeout_at(deadline, self.stored(sealed)).await {
+                return (found.len() == sealed.iter().flatten().count()).then_some(found);
+            }
+            self.pause(deadline).await;
+        }
+        None
+    }
+
     /// Reads the end of an author's lane anew.
     pub(super) async fn refresh(&mut self, author: &AgentName) -> Result<(), ReadError> {
         let lane = Lane { author: author.clone(), name: self.lane.name.clone() };

@@ -1,12 +1,13 @@
-//! The agent of the simulation: it counts, says up to three things, asks outside, fails, hangs and panics.
+//! The agent of the simulation: it counts, says up to three things, asks outside, edits a document, fails, hangs and panics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use colony_agents::{Agent, HandlerError, Interest, Reaction};
+use colony_agents::{Agent, DocumentOperation, HandlerError, Interest, Reaction};
 use colony_bus::Draft;
-use colony_core::Entry;
+use colony_core::document::Path;
+use colony_core::{DocumentName, Entry};
 use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
@@ -20,6 +21,8 @@ pub(crate) struct Input {
     pub(crate) outputs: u64,
     /// Whether a result from outside goes into them.
     pub(crate) effect: bool,
+    /// Whether it is noted in the shared document.
+    pub(crate) edit: bool,
     /// Whether it can never be handled.
     pub(crate) poison: bool,
 }
@@ -35,6 +38,18 @@ pub(crate) struct Output {
     pub(crate) random: u64,
     pub(crate) now: String,
     pub(crate) effect: Option<u64>,
+    /// The inputs about the same entity that are noted in the document already, if it was looked at.
+    pub(crate) noted: Option<Vec<u64>>,
+}
+
+/// The document in which inputs are noted, each under a key of its own.
+pub(crate) fn ledger() -> DocumentName {
+    "ledger".parse().unwrap()
+}
+
+/// Where an input is counted in the document.
+pub(crate) fn noted_at(entity: &str, input: u64) -> String {
+    format!("/{entity}-{input}")
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -90,6 +105,13 @@ impl Agent for Actor {
             false => None,
         };
         let entity = entry.event().entity.clone();
+        let noted = match input.edit {
+            true => {
+                let of = entity.as_ref().map_or("", |entity| entity.as_str());
+                Some(self.note(of, input.number, reaction).await?)
+            }
+            false => None,
+        };
         for index in 0..input.outputs {
             let of = entity.as_ref().map_or("", |entity| entity.as_str());
             let output = Output {
@@ -100,6 +122,7 @@ impl Agent for Actor {
                 random: reaction.random(),
                 now: reaction.now().to_string(),
                 effect,
+                noted: noted.clone(),
             };
             let mut draft = Draft::new("output.said".parse()?).json(&output)?;
             if let Some(entity) = &entity {
@@ -135,6 +158,25 @@ impl Actor {
             }
             _ => Err(Trouble("for once").into()),
         }
+    }
+
+    /// Counts an input in the document. Returns the inputs of its entity that stood there.
+    async fn note(
+        &self,
+        entity: &str,
+        input: u64,
+        reaction: &mut Reaction,
+    ) -> Result<Vec<u64>, HandlerError> {
+        let mut ledger = reaction.document(&ledger()).await?;
+        let keys = ledger.view().keys(&Path::root())?;
+        let of_entity = |key: &String| key.strip_prefix(entity)?.strip_prefix('-')?.parse().ok();
+        let mut noted: Vec<u64> = keys.iter().filter_map(of_entity).collect();
+        noted.sort_unstable();
+        let path: Path = noted_at(entity, input).parse()?;
+        self.chance.pause(30).await;
+        ledger.apply(&[DocumentOperation::Increment { path, by: 1 }])?;
+        self.chance.pause(30).await;
+        Ok(noted)
     }
 
     /// Asks for a number that nobody can know before.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use colony_bus::{Bus, BusOptions, MemoryLog, Query};
+use colony_bus::{Bus, BusOptions, Cut, MemoryLog, Moment, Query};
 use colony_core::{AgentName, Entry, EntryKind, Filter, Kind, LaneName, Position};
 use futures_util::StreamExt as _;
 
-use crate::actor::{Input, Output};
+use crate::actor::{Input, Output, ledger, noted_at};
 use crate::world::Scenario;
 
 /// What came of a run.
@@ -27,15 +27,20 @@ pub(crate) async fn check(scenario: &Scenario, story: &Story) -> Vec<String> {
     let outputs = outputs(&entries);
     let parked = parked(&entries);
     outputs_are_those_of_the_inputs(&inputs, &outputs, &parked);
+    inputs_are_noted_once(&inputs, &parked, story).await;
     order_is_kept(&entries);
     effects_are_recorded_once(&entries, &outputs, story);
     lanes_are_whole(&entries);
     entries.iter().map(line).collect()
 }
 
-async fn entries(log: &MemoryLog) -> Vec<Entry> {
+fn bus(log: &MemoryLog) -> Bus {
     let options = BusOptions::new("lab".parse().unwrap(), "checker".parse().unwrap());
-    let bus = Bus::on(std::sync::Arc::new(log.clone()), std::sync::Arc::new(log.clone()), options);
+    Bus::on(std::sync::Arc::new(log.clone()), std::sync::Arc::new(log.clone()), options)
+}
+
+async fn entries(log: &MemoryLog) -> Vec<Entry> {
+    let bus = bus(log);
     let read = bus
         .read(Query { filter: Filter::all(), ..Query::default() })
         .await
@@ -88,6 +93,7 @@ fn outputs_are_those_of_the_inputs(
     parked: &BTreeSet<Position>,
 ) {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut noted: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut blocked: BTreeSet<String> = BTreeSet::new();
     let mut said: BTreeMap<(u64, u64), &(Entry, Output)> = BTreeMap::new();
     for output in outputs {
@@ -112,12 +118,37 @@ fn outputs_are_those_of_the_inputs(
             assert_eq!((output.of_entity, output.total), (*of_entity, total), "state of {key:?}");
             assert_eq!(output.now, entry.recorded.to_string(), "time of {key:?}");
             assert_eq!(output.effect.is_some(), input.effect, "effect of {key:?}");
+            let before = input.edit.then(|| noted.get(entity).cloned().unwrap_or_default());
+            assert_eq!(output.noted, before, "what {key:?} found in the document");
             let cause = at.event().cause.as_ref().unwrap();
             assert_eq!(cause.position, Some(entry.position), "cause of {key:?}");
             assert_eq!(at.envelope.cursor, Some(entry.position), "cursor of {key:?}");
         }
+        if input.edit {
+            noted.entry(entity.to_owned()).or_default().push(input.number);
+        }
     }
     assert!(said.is_empty(), "nobody asked for {:?}", said.keys());
+}
+
+/// Each input that asks for it stands in the document, counted once.
+async fn inputs_are_noted_once(
+    inputs: &BTreeMap<u64, (Entry, Input)>,
+    parked: &BTreeSet<Position>,
+    story: &Story,
+) {
+    let until = Moment::Cut(Cut::Position(Position::MAX));
+    let document = bus(&story.log).document_at(&ledger(), until).await.unwrap();
+    let counted = document.view().unwrap().to_json().unwrap();
+    let mut expected = serde_json::Map::new();
+    for (entry, input) in inputs.values() {
+        if input.edit && !parked.contains(&entry.position) {
+            let entity = entry.event().entity.as_ref().map_or("", |entity| entity.as_str());
+            let key = noted_at(entity, input.number);
+            expected.insert(key.trim_start_matches('/').to_owned(), 1.into());
+        }
+    }
+    assert_eq!(counted, serde_json::Value::Object(expected), "what is noted");
 }
 
 fn order_is_kept(entries: &[Entry]) {

@@ -123,7 +123,7 @@ impl Rule {
             2 => vec![20],
             _ => vec![30 + event],
         };
-        reactor.react(at(event), Some(&entity()), outputs);
+        assert!(reactor.react(at(event), Some(&entity()), outputs, None));
         true
     }
 

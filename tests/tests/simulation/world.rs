@@ -208,6 +208,7 @@ impl World {
                 number,
                 outputs: self.chance.below(4),
                 effect: self.chance.per_mille(300),
+                edit: self.chance.per_mille(300),
                 poison: self.scenario.poison && self.chance.per_mille(80),
             };
             let draft = Draft::new("input.came".parse().unwrap()).json(&input).unwrap();

@@ -21,9 +21,15 @@ impl<A: Agent> LaneTask<A> {
     }
 
     pub(super) fn appended(&mut self, appended: Appended) -> Result<(), InstanceError> {
+        let stored = appended.is_ok();
         settle(&mut self.reactor, appended).map_err(InstanceError::Append).map(|trouble| {
             match trouble {
-                Trouble::None => self.failures = 0,
+                Trouble::None => {
+                    self.failures = 0;
+                    if stored {
+                        self.keep_edited();
+                    }
+                }
                 Trouble::Overtaken => {
                     self.overtakes = false;
                     // Only if it happens again and again.

@@ -11,7 +11,9 @@ use crate::agent::Agent;
 use crate::derived::partition_of;
 use crate::instance::handling::{Bounds, Handled, Source, handle};
 use crate::instance::options::Preference;
-use crate::reaction::{EffectSource, Patience, Recorded, Recording};
+use crate::reaction::{
+    Concluded, Documents, EffectSource, GroundSource, Grounds, Patience, Recorded, Recording,
+};
 use crate::reactor::{EffectFate, ParkedEvent, Verdict};
 
 impl<A: Agent> LaneTask<A> {
@@ -35,6 +37,7 @@ impl<A: Agent> LaneTask<A> {
                     resumed: true,
                     attempts: 0,
                     pause: None,
+                    edited: None,
                 });
                 return;
             }
@@ -55,8 +58,15 @@ impl<A: Agent> LaneTask<A> {
             self.queue.pop_front();
             if verdict == Verdict::React {
                 let source = Source::Here(entry);
-                let (resumed, attempts, pause) = (false, 0, None);
-                self.current = Some(Current { event, entity, source, resumed, attempts, pause });
+                self.current = Some(Current {
+                    event,
+                    entity,
+                    source,
+                    resumed: false,
+                    attempts: 0,
+                    pause: None,
+                    edited: None,
+                });
             }
         }
     }
@@ -122,15 +132,22 @@ impl<A: Agent> LaneTask<A> {
             max_hops: options.max_hops,
             max_outputs: self.reactor.limits().unit_entries - 1,
         };
-        let (agent, source) = (Arc::clone(agent), current.source.clone());
-        let handling = handle(agent, self.memory.share(), source, effects, bus.clone(), bounds);
+        // What was set aside is handled with a state of its own, and so it is with documents.
+        let until = if current.resumed { self.memory.folded() } else { current.event };
+        let asks = GroundSource::Lane(self.asks.0.clone());
+        let documents = Documents::new(bus.clone(), self.partition, until, asks, self.desk.clone());
+        let (agent, source, bus) = (Arc::clone(agent), current.source.clone(), bus.clone());
+        let knowledge = self.memory.share();
+        let handling = handle(agent, knowledge, source, effects, documents, bus, bounds);
         self.handler = Some(Box::pin(handling));
     }
 
     pub(super) fn drop_current(&mut self) {
         self.handler = None;
         self.recording = None;
+        self.asking = None;
         while self.recordings.1.try_recv().is_ok() {}
+        while self.asks.1.try_recv().is_ok() {}
         self.current = None;
     }
 
@@ -139,10 +156,21 @@ impl<A: Agent> LaneTask<A> {
         current.attempts += 1;
         let (event, entity) = (current.event, current.entity.as_ref());
         match handled {
-            Handled::Done(outputs) if current.resumed => {
-                self.reactor.resume(event, self.memory.folded(), outputs);
+            Handled::Done(Concluded { outputs, edited }) => {
+                let grounds = edited.as_ref().map(|edited| edited.changed);
+                let taken = match current.resumed {
+                    true => self.reactor.resume(event, self.memory.folded(), outputs, grounds),
+                    false => self.reactor.react(event, entity, outputs, grounds),
+                };
+                if !taken {
+                    tracing::debug!(%event, "the lane has changed documents meanwhile");
+                    current.attempts -= 1;
+                    self.current = Some(current);
+                } else if edited.is_some() {
+                    current.edited = edited;
+                    self.current = Some(current);
+                }
             }
-            Handled::Done(outputs) => self.reactor.react(event, entity, outputs),
             Handled::Unread(error) => {
                 tracing::debug!(%event, %error, "the event cannot be read yet");
                 current.attempts = 0;
@@ -164,6 +192,43 @@ impl<A: Agent> LaneTask<A> {
                         self.reactor.park(parked);
                     }
                 }
+            }
+        }
+    }
+
+    /// Handles an event again whose reaction was dropped, because the lane has changed documents that it did not know of.
+    pub(super) fn make_again(&mut self) {
+        if let Some(current) = &mut self.current
+            && current.edited.is_some()
+            && !self.reactor.is_behind()
+            && !self.reactor.holds(current.event)
+        {
+            tracing::debug!(event = %current.event, "the reaction will not be stored as it is");
+            current.edited = None;
+            if self.reactor.deals_with(current.event) {
+                // It is set aside instead.
+                self.current = None;
+            }
+        }
+    }
+
+    /// Keeps the copies of documents whose edits have just been stored.
+    pub(super) fn keep_edited(&mut self) {
+        if let Some(current) = &mut self.current
+            && !self.reactor.holds(current.event)
+            && let Some(edited) = current.edited.take()
+        {
+            self.desk.put_stored(edited, self.reactor.view().end().last);
+            self.current = None;
+        }
+    }
+
+    /// Tells a handler that wants a document what the lane holds, once everything done is stored.
+    pub(super) fn answer_asking(&mut self) {
+        if self.asking.is_some() && !self.reactor.is_behind() && self.reactor.is_settled() {
+            let (end, changed) = (self.reactor.view().end().last, self.reactor.changed());
+            if let Some(asking) = self.asking.take() {
+                drop(asking.send(Grounds { end, changed }));
             }
         }
     }
