@@ -31,7 +31,9 @@ pub use recorded::RecordedEffects;
 
 use child::Child;
 use children::Children;
-use protocol::{Answer, EventLine, Named, RecordedLine, Reply, RunLine};
+use protocol::{
+    Answer, DocumentLine, Edits, EventLine, Named, Reading, RecordedLine, Reply, RunLine,
+};
 
 /// Most events whose attempts are counted at a time.
 const MAX_COUNTED: usize = 1_024;
@@ -135,6 +137,14 @@ impl CommandAgent {
                     }
                     reaction.emit(emission::draft(reaction.agent(), &event)?)?;
                 }
+                Answer::Edit(Edits { document, operations }) => {
+                    reaction.document(&document).await?.apply(&operations)?;
+                }
+                Answer::Read(Reading { document }) => {
+                    let value = reaction.document(&document).await?.view().to_json();
+                    let value = value.map_err(CommandError::View)?;
+                    child.send(&Reply::Document(DocumentLine { document, value })).await?;
+                }
                 Answer::Ask(Named { name }) => {
                     if !asked.insert(name.clone()) {
                         return Err(CommandError::AskedTwice { name });
@@ -233,7 +243,12 @@ async fn effect(
                 Answer::Record(record) if record.name == *name => return Ok(record.result),
                 Answer::Log(text) => tracing::info!(%name, %text, "the command says"),
                 Answer::Error(said) => return Err(said.into()),
-                Answer::Emit(_) | Answer::Ask(_) | Answer::Record(_) | Answer::Done(_) => {
+                Answer::Emit(_)
+                | Answer::Edit(_)
+                | Answer::Read(_)
+                | Answer::Ask(_)
+                | Answer::Record(_)
+                | Answer::Done(_) => {
                     return Err(CommandError::NoResult { name: name.clone() });
                 }
             }

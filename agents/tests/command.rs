@@ -255,6 +255,38 @@ async fn a_command_that_says_something_else_now_is_found_out() {
 }
 
 #[tokio::test]
+async fn edits_of_documents_are_stored_with_what_is_said() {
+    let lab = Lab::new();
+    let each = r#"
+        echo '{"edit":{"document":"book","operations":[{"op":"increment","path":"/visitors","by":1},{"op":"text","path":"/last","text":"somebody"}]}}'
+        echo '{"read":{"document":"book"}}'; IFS= read -r reply
+        printf '{"emit":{"type":"visitor.greeted","data":"%s"}}\n{"done":%s}\n' "$(printf '%s' "$reply" | sed 's/.*"visitors":\([0-9]*\).*/\1/')" $position"#;
+    let agent = lab.agent(Purpose::Work, each);
+    lab.come("a").await;
+    let last = lab.come("b").await;
+    assert_eq!(run(&lab, &agent, options(), last).await, []);
+    assert_eq!(lab.greetings().await, ["1", "2"]);
+    let moment = colony_bus::Moment::Cut(colony_bus::Cut::Position(Position::MAX));
+    let book = lab.bus("reader").document_at(&"book".parse().unwrap(), moment).await.unwrap();
+    let json = book.view().unwrap().to_json().unwrap();
+    assert_eq!(json, serde_json::json!({ "visitors": 2, "last": "somebody" }));
+    let again = lab.agent(Purpose::Replay(RecordedEffects::default()), each);
+    let verified = verify(&lab.bus("greeter"), again, VerifyRange::default()).await.unwrap();
+    assert_eq!((verified.reactions, verified.difference), (2, None));
+
+    // What does not fit changes nothing.
+    let wrong =
+        r#"echo '{"edit":{"document":"book","operations":[{"op":"remove","path":"/nothing"}]}}'"#;
+    let wrong = lab.agent(Purpose::Work, wrong);
+    let last = lab.come("c").await;
+    let parked = run(&lab, &wrong, options(), last).await;
+    assert!(
+        matches!(parked.as_slice(), [ParkReason::Failed { message }] if message.contains("operation 0")),
+        "{parked:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_command_that_is_not_there_is_told_at_once() {
     let options = CommandOptions {
         program: "./no-such-command".into(),

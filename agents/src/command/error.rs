@@ -5,11 +5,12 @@ use std::io;
 use std::process::ExitStatus;
 
 use colony_core::cloudevents::CloudEventError;
+use colony_core::document::ReadError;
 use colony_core::{EffectName, Position};
 
 use super::emission::EmissionError;
 use super::protocol::{MAX_ANSWER_BYTES, MAX_EMITTED, Said};
-use crate::reaction::{EffectError, EmitError};
+use crate::reaction::{EffectError, EmitError, OperationError, ReactionDocumentError};
 
 /// Why a command did not react to an event.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +97,15 @@ pub enum CommandError {
     /// What it wants to say is the runtime's.
     #[error(transparent)]
     Emit(#[from] EmitError),
+    /// The document that it wants cannot be had.
+    #[error(transparent)]
+    Document(#[from] ReactionDocumentError),
+    /// An edit of a document cannot be done.
+    #[error("the command's edit of a document cannot be done")]
+    Edit(#[from] OperationError),
+    /// The document that it wants cannot be read.
+    #[error("the document cannot be read")]
+    View(#[source] ReadError),
     /// The result of an effect could not be had or recorded.
     #[error(transparent)]
     Effect(#[from] EffectError),

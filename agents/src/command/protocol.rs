@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use colony_core::{EffectName, Position, Timestamp};
+use colony_core::{DocumentName, EffectName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::reaction::DocumentOperation;
 
 /// The version of the protocol, which every event's line names. A later one may add members and replies, never change what is there.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -35,6 +37,8 @@ pub(super) enum Reply {
     Run(RunLine),
     /// This result counts.
     Recorded(RecordedLine),
+    /// A document reads like this.
+    Document(DocumentLine),
 }
 
 #[derive(Debug, Serialize)]
@@ -49,12 +53,22 @@ pub(super) struct RecordedLine {
     pub(super) result: Box<RawValue>,
 }
 
+#[derive(Debug, Serialize)]
+pub(super) struct DocumentLine {
+    pub(super) document: DocumentName,
+    pub(super) value: serde_json::Value,
+}
+
 /// What a command says.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
     /// Something to say: a CloudEvents object.
     Emit(Box<RawValue>),
+    /// It edits a document.
+    Edit(Edits),
+    /// It wants to read a document.
+    Read(Reading),
     /// It wants the result of an effect.
     Ask(Named),
     /// It has run an effect.
@@ -71,6 +85,19 @@ pub(super) enum Answer {
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
     pub(super) name: EffectName,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Edits {
+    pub(super) document: DocumentName,
+    pub(super) operations: Vec<DocumentOperation>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reading {
+    pub(super) document: DocumentName,
 }
 
 #[derive(Debug, Deserialize)]
