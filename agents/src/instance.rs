@@ -22,6 +22,7 @@ mod status;
 pub use clock::Clock;
 pub use error::InstanceError;
 pub use options::{InstanceOptions, Preference, Retry, Start};
+pub use roll::{InstanceNews, InstanceWatch, PresentInstance};
 pub use status::LaneStatus;
 
 use crate::agent::Agent;
@@ -82,6 +83,7 @@ impl Instance {
             tasks.push(LaneTask::open(Arc::clone(&context), partition, present, sender).await?);
             statuses.insert(partition, status);
         }
+        roll.tell_of(statuses.values().cloned().collect());
         let mut lanes = JoinSet::new();
         for task in tasks {
             lanes.spawn(task.run());

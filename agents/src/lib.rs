@@ -2,8 +2,9 @@
 //!
 //! An [`Agent`] says what it listens to, folds that into a state, and reacts. An [`Instance`] runs it on a
 //! [`Bus`](colony_bus::Bus); any number of instances may run at once. What decides that nothing is done twice is in [`reactor`], which
-//! has neither input nor output. A [`Desk`] takes part in the [protocols](protocol) of a space. Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
-//! and the fold of a scribe who keeps a shared summary of events ([`summary`]).
+//! has neither input nor output. A handler may be a command in any language ([`command`]). A [`Desk`] takes part in the
+//! [protocols](protocol) of a space. Beside the runtime stand a recorded editing session that agents can act out again ([`recording`])
+//! and a scribe who keeps a shared summary of events ([`summary`]).
 
 mod agent;
 mod derived;
@@ -18,9 +19,12 @@ mod parked;
 pub mod reactor;
 
 mod fork;
+mod standing;
 mod verify;
 
+pub mod command;
 mod desk;
+
 pub mod protocol;
 pub mod recording;
 pub mod summary;
@@ -30,7 +34,10 @@ pub use crate::{
     agent::{Agent, HandlerError},
     desk::{Desk, DeskError, Told},
     fork::{Divergence, ForkError, bisect, compare, fork},
-    instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
+    instance::{
+        Clock, Instance, InstanceError, InstanceNews, InstanceOptions, InstanceWatch, LaneStatus,
+        Preference, PresentInstance, Retry, Start,
+    },
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
     reaction::{
@@ -38,5 +45,6 @@ pub use crate::{
         ReactionDocument, ReactionDocumentError,
     },
     schedule::{Missed, Schedule, ScheduleError},
-    verify::{Difference, Verified, VerifyError, VerifyRange, verify},
+    standing::{Beginning, LaneStanding, beginning, reacting, standing},
+    verify::{Difference, Verified, VerifyError, VerifyRange, verify, verify_with},
 };

@@ -129,7 +129,8 @@ impl ParkedEvents {
     }
 }
 
-async fn view(lanes: &Lanes) -> Result<LaneView, ParkedError> {
+/// Reads what is known of the last of some lanes.
+pub(crate) async fn view(lanes: &Lanes) -> Result<LaneView, ReadError> {
     let mut view = LaneView::before(lanes.find().await?);
     loop {
         let steps = lanes.past(Known::from(&view)).await?;

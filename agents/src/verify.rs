@@ -145,6 +145,19 @@ pub async fn verify<A: Agent>(
     agent: A,
     range: VerifyRange,
 ) -> Result<Verified, VerifyError> {
+    verify_with(bus, agent, range, |_| {}).await
+}
+
+/// As [`verify`]; `passed` is told how far it has come.
+///
+/// # Errors
+/// [`VerifyError`].
+pub async fn verify_with<A: Agent>(
+    bus: &Bus,
+    agent: A,
+    range: VerifyRange,
+    mut passed: impl FnMut(Position),
+) -> Result<Verified, VerifyError> {
     let agent = Arc::new(agent);
     let mut record = Record::open(bus).await?;
     let mut memory = Memory::open(bus, &agent, 0, None, 1, Position::ZERO).await;
@@ -191,6 +204,7 @@ pub async fn verify<A: Agent>(
             continue;
         }
         let event = input.position;
+        passed(event);
         let partition = partition_of(&input, record.partitions);
         let reacted = record.read_past(event, partition).await?;
         while record.resumed.front().is_some_and(|resumed| resumed.folded < event)

@@ -7,12 +7,15 @@ use crate::failure::Failure;
 use crate::options::Invocation;
 
 mod agent;
+mod agents;
 mod at;
 pub(crate) mod bench;
+mod bisect;
 mod capture;
 mod completions;
 pub(crate) mod demo;
 mod doc;
+mod fork;
 mod import;
 mod log;
 mod publish;
@@ -51,13 +54,20 @@ pub(crate) enum Command {
     At(at::Args),
     /// Tells why something is as it is: its causes and consequences.
     Why(why::Args),
+    /// Finds the first position at which something is so. Changes nothing.
+    Bisect(bisect::Args),
+    /// Runs an agent with another handler from a cut on, in memory, and compares with what happened.
+    Fork(fork::Args),
     /// Writes a range of the log into one file that opens without a server.
     Capture(capture::Args),
     /// Shows the server, what an acknowledgement means there, and what the space holds.
     Status(status::Args),
-    /// Makes keys for agents and prints their permissions.
+    /// Runs agents and looks after them; makes their keys.
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Shows the agents of the space.
+    #[command(subcommand)]
+    Agents(agents::Command),
     /// Prints completions for a shell.
     Completions(completions::Args),
 }
@@ -79,9 +89,12 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Doc(command) => doc::run(command, &context).await,
         Command::At(args) => at::run(args, &context).await,
         Command::Why(args) => why::run(args, &context).await,
+        Command::Bisect(args) => bisect::run(args, &context).await,
+        Command::Fork(args) => fork::run(args, &context).await,
         Command::Capture(args) => capture::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
-        Command::Agent(command) => agent::run(command, &context),
+        Command::Agent(command) => agent::run(command, &context).await,
+        Command::Agents(command) => agents::run(command, &context).await,
         Command::Completions(args) => completions::run(args),
     }
 }

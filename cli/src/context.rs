@@ -43,6 +43,11 @@ impl Context {
         self.global.agent.clone().or_else(user).unwrap_or_else(nobody)
     }
 
+    /// Returns the same options, for another agent.
+    pub(crate) fn acting_as(&self, agent: AgentName) -> Self {
+        Self { global: Global { agent: Some(agent), ..self.global.clone() } }
+    }
+
     /// Joins the space at the server.
     pub(crate) async fn bus(&self) -> Result<Bus, Failure> {
         Ok(Bus::connect(self.bus_options(self.global.instance.clone())?).await?)

@@ -10,17 +10,19 @@ pub(crate) enum Exit {
     Input = 3,
     Server = 4,
     Log = 5,
+    Differs = 6,
     Interrupted = 130,
 }
 
 impl Exit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
         Self::Input,
         Self::Server,
         Self::Log,
+        Self::Differs,
         Self::Interrupted,
     ];
 
@@ -38,6 +40,7 @@ impl Exit {
             Self::Input => "input",
             Self::Server => "server",
             Self::Log => "log",
+            Self::Differs => "differs",
             Self::Interrupted => "interrupted",
         }
     }
@@ -50,6 +53,7 @@ impl Exit {
             Self::Input => "the data given is not what it should be",
             Self::Server => "the server cannot be reached, is too old, refuses, or does not start",
             Self::Log => "not found in the log, or somebody else was first (a conflict)",
+            Self::Differs => "what was done again is not what was recorded",
             Self::Interrupted => "interrupted with Ctrl-C before it was done",
         }
     }

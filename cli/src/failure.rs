@@ -1,17 +1,20 @@
 //! What can go wrong in a command, and how it is told.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use colony_agents::command::CommandError;
+use colony_agents::{ForkError, InstanceError, ParkedError, VerifyError};
 use colony_bus::log::{ConnectError, Outcome, ReadError};
 use colony_bus::memory::OrderError;
 use colony_bus::{DocumentError, EntryError, WriteError};
 use colony_core::capture::CaptureError;
 use colony_core::document::{EditError, ReadError as ViewError};
 use colony_core::name::NameError;
-use colony_core::{CloudEventError, Position};
+use colony_core::{AgentName, CloudEventError, Position};
 use colony_server::{CredentialError, FindError, NodeError};
 use serde_json::{Value, json};
 
@@ -48,6 +51,28 @@ pub(crate) enum Failure {
     Demo(#[from] crate::command::demo::DemoError),
     #[error(transparent)]
     NotFound(#[from] NotFound),
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error(transparent)]
+    Parked(#[from] ParkedError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Fork(#[from] ForkError),
+    #[error("the predicate {} could not be asked", program.display())]
+    Predicate {
+        program: OsString,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the predicate ended with neither 0 (it is so) nor 1 (it is not) at position {cut}: {status}"
+    )]
+    PredicateStatus { cut: Position, status: std::process::ExitStatus },
+    #[error("{agent} does something else than it did, in answer to the event at {event}")]
+    Differs { agent: AgentName, event: Position },
     #[error("{} cannot be {action}", path.display())]
     File {
         path: PathBuf,
@@ -142,6 +167,10 @@ pub(crate) enum InputError {
         #[source]
         source: OrderError,
     },
+    #[error(
+        "the agent would hear nothing: say what it listens to (--on, --entity, --author, --mail, --document, --schedule)"
+    )]
+    ListensToNothing,
     #[error("no key was given: name the file of an NKey seed with --key")]
     NoKey,
     #[error("{} does not hold an NKey seed of an agent (SU...)", path.display())]
@@ -212,6 +241,14 @@ pub(crate) enum NotFound {
         "the document {name:?} exists already; nothing was changed (`colony doc set` and `colony doc edit` change it)"
     )]
     DocumentExists { name: String },
+    #[error("it is not so at {to}, nor at any cut that was looked at after {from}")]
+    Bisected { from: Position, to: Position },
+    #[error("it is so at {from} already: begin earlier (--from)")]
+    BisectedBefore { from: Position },
+    #[error("no agent {agent} has run in space {space}")]
+    Agent { agent: AgentName, space: String },
+    #[error("{agent} has not set the event at {position} aside")]
+    Parked { position: Position, agent: AgentName },
     #[error("nothing stands at {path:?} in the document {document:?}")]
     Place { path: String, document: String },
 }
@@ -237,8 +274,19 @@ impl Failure {
             Self::Document(error) => of_document(error),
             Self::View(error) => of_view(error),
             Self::NotFound(_) => Exit::Log,
+            Self::Instance(error) => of_instance(error),
+            Self::Parked(error) => of_parked(error),
+            Self::Verify(VerifyError::Entry(EntryError::Read(_))) => Exit::Server,
+            Self::Verify(VerifyError::NeverRan { .. }) => Exit::Log,
+            Self::Fork(ForkError::Read(_)) => Exit::Server,
+            Self::PredicateStatus { .. } => Exit::Input,
+            Self::Differs { .. } => Exit::Differs,
             Self::Demo(_)
             | Self::Bench(_)
+            | Self::Command(_)
+            | Self::Verify(_)
+            | Self::Fork(_)
+            | Self::Predicate { .. }
             | Self::File { .. }
             | Self::Exists { .. }
             | Self::Capture { .. }
@@ -269,6 +317,14 @@ impl Failure {
             | Self::Demo(_)
             | Self::Bench(_)
             | Self::NotFound(_)
+            | Self::Instance(_)
+            | Self::Command(_)
+            | Self::Parked(_)
+            | Self::Verify(_)
+            | Self::Fork(_)
+            | Self::Predicate { .. }
+            | Self::PredicateStatus { .. }
+            | Self::Differs { .. }
             | Self::File { .. }
             | Self::Exists { .. }
             | Self::Capture { .. }
@@ -353,6 +409,22 @@ fn of_write(error: &WriteError) -> Exit {
             Exit::Input
         }
         _ => Exit::Server,
+    }
+}
+
+fn of_instance(error: &InstanceError) -> Exit {
+    match error {
+        InstanceError::Read(_) | InstanceError::Append(_) => Exit::Server,
+        InstanceError::Partitions { .. } | InstanceError::NoPartitions { .. } => Exit::Input,
+        _ => Exit::Failed,
+    }
+}
+
+fn of_parked(error: &ParkedError) -> Exit {
+    match error {
+        ParkedError::NotParked { .. } | ParkedError::Closed { .. } => Exit::Log,
+        ParkedError::Read(_) | ParkedError::Append(_) => Exit::Server,
+        _ => Exit::Failed,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Entries as lines for people, and as JSON.
 
-use colony_core::cloudevents::entry_to_json;
-use colony_core::{Data, Entry, EntryKind, Timestamp};
+use colony_core::cloudevents::{entry_to_json, to_json};
+use colony_core::envelope::Envelope;
+use colony_core::{Data, Entry, EntryKind, Event, Timestamp};
 use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::output::{Format, Output, style};
@@ -19,6 +21,12 @@ pub(crate) fn entry(output: &mut Output, entry: &Entry) -> Result<(), Failure> {
             Err(error) => output.warn(&format!("position {} is left out: {error}", entry.position)),
         },
     }
+}
+
+/// Returns an event as a CloudEvents object, for comparing; `null` where it has no such form.
+pub(crate) fn event_value(event: &Event) -> Value {
+    let text = to_json(&Envelope::from(event.clone())).ok();
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// Returns an entry as a line: position, time, author, what, and the beginning of its data.

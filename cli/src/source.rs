@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use colony_bus::log::Record;
 use colony_bus::{Bus, MemoryLog};
+use colony_core::AgentName;
 use colony_core::capture::{CaptureHeader, CaptureReader, CapturedRecord};
 
 use crate::context::Context;
@@ -34,6 +35,22 @@ impl Context {
         match &source.capture {
             None => self.bus().await,
             Some(path) => self.open_capture(path),
+        }
+    }
+
+    /// Opens what is read about an agent that need not be the one acted for: nothing is appended in its name.
+    pub(crate) async fn reading_bus_of(
+        &self,
+        source: &SourceArgs,
+        agent: AgentName,
+    ) -> Result<Bus, Failure> {
+        match &source.capture {
+            None => {
+                let mut options = self.bus_options(None)?;
+                options.agent = agent;
+                Ok(Bus::connect(options).await?)
+            }
+            Some(path) => self.acting_as(agent).open_capture(path),
         }
     }
 

@@ -3,7 +3,7 @@
 //! For preference only: words may be lost, and clocks and networks may stop.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,18 +17,32 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::status::LaneStatus;
+
+mod news;
+
+pub use news::{InstanceNews, InstanceWatch, PresentInstance};
+
 /// Most instances of one agent that are remembered.
 const INSTANCES: usize = 1_000;
+/// Most lanes that an instance tells of: a word is to stay small.
+const MAX_TOLD: usize = 64;
 /// How long one listens before one believes to be alone.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 
 /// The instances that give signs of life, oneself among them.
 pub(super) type Present = Arc<BTreeSet<LaneName>>;
 
+/// How the lanes of this instance are doing, once they are open.
+pub(super) type Lanes = Arc<OnceLock<Vec<watch::Receiver<LaneStatus>>>>;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Word {
     instance: LaneName,
     says: Says,
+    /// For those who look on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lanes: Vec<LaneStatus>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +57,7 @@ enum Says {
 #[derive(Debug)]
 pub(super) struct Roll {
     bus: Bus,
+    lanes: Lanes,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -57,14 +72,21 @@ impl Roll {
     ) -> (Self, Vec<watch::Receiver<Present>>) {
         let me: Present = Arc::new([bus.instance().clone()].into());
         let (senders, receivers) = (0..lanes).map(|_| watch::channel(Arc::clone(&me))).unzip();
-        let task = tokio::spawn(run(bus.clone(), takeover, senders));
+        let lanes = Lanes::default();
+        let task = tokio::spawn(run(bus.clone(), takeover, senders, Arc::clone(&lanes)));
         tokio::time::sleep(FIRST_LOOK.min(takeover / 6)).await;
-        (Self { bus, _task: AbortOnDropHandle::new(task) }, receivers)
+        (Self { bus, lanes, _task: AbortOnDropHandle::new(task) }, receivers)
+    }
+
+    /// Lets it tell from now on how the lanes are doing.
+    pub(super) fn tell_of(&self, lanes: Vec<watch::Receiver<LaneStatus>>) {
+        // Told once: by the instance that has just opened them.
+        drop(self.lanes.set(lanes));
     }
 
     /// Says that this instance has gone.
     pub(super) async fn leave(&self) {
-        say(&self.bus, Says::Left).await;
+        say(&self.bus, Says::Left, &self.lanes).await;
     }
 }
 
@@ -77,8 +99,10 @@ fn topic(bus: &Bus) -> String {
     format!("reactions-{}", bus.agent())
 }
 
-async fn say(bus: &Bus, says: Says) {
-    let word = Word { instance: bus.instance().clone(), says };
+async fn say(bus: &Bus, says: Says, lanes: &Lanes) {
+    let lanes = lanes.get().map_or(&[][..], Vec::as_slice).iter().take(MAX_TOLD);
+    let lanes = lanes.map(|lane| lane.borrow().clone()).collect();
+    let word = Word { instance: bus.instance().clone(), says, lanes };
     let subject = live_subject(bus.space(), bus.agent(), bus.instance().as_str(), &topic(bus));
     let Ok(payload) = serde_json::to_vec(&word) else { return };
     let message = LiveMessage { subject, payload: Bytes::from(payload) };
@@ -87,7 +111,7 @@ async fn say(bus: &Bus, says: Says) {
     }
 }
 
-async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>) {
+async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>, told: Lanes) {
     let expiry = takeover * 2 / 3;
     let mut heard: BTreeMap<LaneName, Instant> = BTreeMap::new();
     let mut beat = tokio::time::interval(takeover / 6);
@@ -97,7 +121,7 @@ async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>) {
             beat.tick().await;
             continue;
         };
-        say(&bus, Says::WhoElse).await;
+        say(&bus, Says::WhoElse, &told).await;
         loop {
             let now = Instant::now();
             heard.retain(|_, at| now.saturating_duration_since(*at) < expiry);
@@ -115,7 +139,7 @@ async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>) {
                 biased;
                 word = words.next() => {
                     let Some(word) = word else { break };
-                    let Some(Word { instance, says }) = read(&bus, &word) else { continue };
+                    let Some(Word { instance, says, lanes: _ }) = read(&bus, &word) else { continue };
                     match says {
                         Says::Left => drop(heard.remove(&instance)),
                         Says::Here | Says::WhoElse => {
@@ -125,10 +149,10 @@ async fn run(bus: Bus, takeover: Duration, lanes: Vec<watch::Sender<Present>>) {
                         }
                     }
                     if says == Says::WhoElse {
-                        say(&bus, Says::Here).await;
+                        say(&bus, Says::Here, &told).await;
                     }
                 }
-                _ = beat.tick() => say(&bus, Says::Here).await,
+                _ = beat.tick() => say(&bus, Says::Here, &told).await,
                 () = tokio::time::sleep_until(next) => {}
             }
         }

@@ -1,10 +1,10 @@
 //! How an instance is doing.
 
 use colony_core::{LaneName, Position};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How one lane of an instance is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LaneStatus {
     /// Which share of the agent's events it has.

@@ -7,6 +7,7 @@ use colony_core::event::{Cause, Data, Event};
 use colony_core::{EffectName, EventId, Kind, Position};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Output, Patience, Reaction};
@@ -138,6 +139,29 @@ impl Reaction {
             Ok(Recorded::There(position)) => self.recorded(position).await,
             Ok(Recorded::Nowhere) | Err(_) => Err(EffectError::NotRecorded),
         }
+    }
+
+    /// Returns a key for the reaction as a whole, the same one whenever the event is reacted to.
+    pub(crate) fn key(&self) -> IdempotencyKey {
+        IdempotencyKey(self.origin.effect_id("", 0))
+    }
+
+    /// Returns what is recorded for the event, by name. Of a name used several times it is the first.
+    pub(crate) async fn recorded_effects(
+        &self,
+    ) -> Result<BTreeMap<EffectName, Box<RawValue>>, EffectError> {
+        let mut results = BTreeMap::new();
+        let mut positions: Vec<_> = self.effects.recorded.values().copied().collect();
+        positions.sort();
+        let _waiting = self.effects.patience.wait();
+        for position in positions {
+            let entry = self.effects.bus.get(position).await?.ok_or(EffectError::NotRecorded)?;
+            if let Some(Kind::Effect(name)) = entry.kind() {
+                let result = entry.event().data.to_value()?;
+                results.entry(name.clone()).or_insert(result);
+            }
+        }
+        Ok(results)
     }
 
     async fn recorded<T: DeserializeOwned>(&self, position: Position) -> Result<T, EffectError> {

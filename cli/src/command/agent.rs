@@ -1,4 +1,4 @@
-//! `colony agent`: keys and permissions.
+//! `colony agent`: keys and permissions, and agents whose handler is a command.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -12,9 +12,16 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, style};
 
-/// Makes keys for agents and prints their permissions.
+mod parked;
+mod run;
+mod verify;
+
+/// Runs agents and looks after them; makes their keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(run::Args),
+    Parked(parked::Args),
+    Verify(verify::Args),
     /// Makes an agent's key: writes the seed into a file that only you can read, and prints what the server must be told.
     #[command(after_help = "\
 The block goes into the server's file of users (`deploy/` has one that includes it); `nats-server --signal reload` makes it
@@ -47,8 +54,11 @@ pub(crate) struct PermissionsArgs {
     admin: bool,
 }
 
-pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
+        Command::Run(args) => run::run(args, context).await,
+        Command::Parked(args) => parked::run(args, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
         Command::Key(args) => key(args, context),
         Command::Permissions(PermissionsArgs { name, admin }) => {
             let public = context.signer()?.public().as_str().to_owned();

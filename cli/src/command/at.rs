@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use colony_bus::{Bus, Cut, Moment};
+use colony_bus::{Bus, Checkpoints, Cut, Moment};
 use colony_core::document::Heads;
 use colony_core::replay::{DocumentState, EntityTable, Overview, OverviewState, StatisticsState};
 use colony_core::{AgentName, DocumentName, Position, Timestamp};
@@ -40,8 +40,9 @@ pub(crate) struct Args {
     cache: CacheArgs,
 }
 
+/// Everything as it stood at a cut.
 #[derive(Debug, Serialize)]
-struct Standing {
+pub(crate) struct Standing {
     space: String,
     position: Position,
     statistics: StatisticsState,
@@ -72,17 +73,27 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return output.flush();
     }
     let checkpoints = cache.checkpoints(&source);
-    let fold = cache::fold(&bus, Overview, position, &checkpoints, context, "folding").await?;
-    let OverviewState { statistics, entities: known, documents: written } = fold.into_state();
-    let documents = documents(&bus, position, written).await?;
-    let space = bus.space().to_string();
-    let standing = Standing { space, position, statistics, entities: known, documents };
+    let standing = standing(&bus, position, &checkpoints, context).await?;
     match output.format() {
         Format::Json => output.json(&standing)?,
         Format::Human => describe(&mut output, &standing, entities)?,
     }
     cache::warn(&checkpoints, &mut output)?;
     output.flush()
+}
+
+/// Returns how everything stood at a position.
+pub(crate) async fn standing(
+    bus: &Bus,
+    position: Position,
+    checkpoints: &Checkpoints,
+    context: &Context,
+) -> Result<Standing, Failure> {
+    let fold = cache::fold(bus, Overview, position, checkpoints, context, "folding").await?;
+    let OverviewState { statistics, entities, documents: written } = fold.into_state();
+    let documents = documents(bus, position, written).await?;
+    let space = bus.space().to_string();
+    Ok(Standing { space, position, statistics, entities, documents })
 }
 
 /// Returns the position of a cut that the log has reached.

@@ -87,7 +87,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     output.flush()
 }
 
-async fn write(
+/// Writes a range of a log into a file that is whole or not there.
+pub(crate) async fn write(
     bus: &Bus,
     file: &Path,
     after: Position,
