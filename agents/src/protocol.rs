@@ -79,4 +79,8 @@ pub fn entity_of(agent: &colony_core::AgentName) -> colony_core::EntityName {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod purity;
+#[cfg(test)]
 mod testing;

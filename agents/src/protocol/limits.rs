@@ -4,9 +4,14 @@ use super::time::Millis;
 
 /// How many ignored events are kept with their reasons; of older ones only the count is.
 pub const MAX_IGNORED: usize = 256;
+/// How many bytes their reasons may have together, told in words; of an event whose reason alone is larger, only the count is kept.
+pub const MAX_IGNORED_BYTES: u64 = 256 * 1_024;
 
 /// How long a holder by award or assignment may be silent, where the offer of the task does not say.
 pub const DEFAULT_CLAIM: Millis = Millis::from_secs(60);
+/// How long a holder may be silent at most, whatever it asks for, where the offer of the task does not say: no task outlives
+/// its owner.
+pub const LONGEST_CLAIM: Millis = Millis::from_secs(24 * 60 * 60);
 /// How many agents may bid, where the terms do not say.
 pub const MAX_BIDDERS: u32 = 10_000;
 

@@ -6,7 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};
-use super::state::{Action, ActionsState, Compensation, Phase};
+use super::state::{Action, ActionsState, Compensation, Phase, unindex};
 use crate::protocol::reputation::Deed;
 use crate::protocol::rules::{Context, Plan, Protocol};
 
@@ -184,12 +184,12 @@ impl ActionsState {
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
         let now = context.time.moment();
-        self.free_for(entity, &said.resources, context)?;
+        let known = self.free_for(entity, &said.resources, context)?;
         if said.until <= now {
             return Err(Rejection::Past { until: said.until, now });
         }
         let phase = Phase::Intended { at: context.position, until: said.until };
-        self.put(entity, said.resources, phase, context);
+        self.put(entity, known, said.resources, phase, context);
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl ActionsState {
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
         let Taken { resources, class, affects } = said;
-        self.free_for(entity, &resources, context)?;
+        let known = self.free_for(entity, &resources, context)?;
         let at = context.position;
         if let Class::Irreversible { fence } = class {
             self.irreversible(entity, &resources, fence, context)?;
@@ -214,7 +214,7 @@ impl ActionsState {
             }
             (class, _) => Phase::Taken { at, class, affects },
         };
-        self.put(entity, resources, phase, context);
+        self.put(entity, known, resources, phase, context);
         Ok(())
     }
 
@@ -268,26 +268,25 @@ impl ActionsState {
             return Err(Rejection::GivesWay { to: to.cloned() });
         }
         action.phase = Phase::Compensated { at: context.position };
-        let resources = action.resources.clone();
         self.owing.remove(entity);
-        self.unindex(entity, &resources);
+        unindex(&mut self.on, entity, &action.resources);
         Ok(())
     }
 
-    /// Returns whether this agent may use the name: it is new, or its own intent.
+    /// Requires that this agent may use the name, which is new or its own intent. Returns whether it is an intent.
     fn free_for(
         &self,
         entity: &EntityName,
         resources: &[Resource],
         context: &Context<'_>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<bool, Rejection> {
         if resources.is_empty() {
             return Err(Rejection::NoResource);
         }
         match self.get(entity) {
-            None => Ok(()),
+            None => Ok(false),
             Some(Action { by, phase: Phase::Intended { .. }, .. }) if by == context.author => {
-                Ok(())
+                Ok(true)
             }
             Some(Action { by, phase, .. }) => {
                 let (Phase::Intended { at, .. }
@@ -302,12 +301,16 @@ impl ActionsState {
     fn put(
         &mut self,
         entity: &EntityName,
+        known: bool,
         resources: Vec<Resource>,
         phase: Phase,
         context: &Context<'_>,
     ) {
-        if let Some(before) = self.actions.remove(entity) {
-            self.unindex(entity, &before.resources);
+        if known {
+            // Its own intent makes room.
+            if let Some(before) = self.actions.get(entity) {
+                unindex(&mut self.on, entity, &before.resources);
+            }
         }
         let stands = !matches!(phase, Phase::Owing { .. });
         if stands {

@@ -148,14 +148,19 @@ impl ActionsState {
             }
         }
     }
+}
 
-    pub(super) fn unindex(&mut self, action: &EntityName, resources: &[Resource]) {
-        for resource in resources {
-            if let Some(on) = self.on.get_mut(&resource.name) {
-                on.retain(|other| other != action);
-                if on.is_empty() {
-                    self.on.remove(&resource.name);
-                }
+/// Takes an action off the resources that it was on.
+pub(super) fn unindex(
+    index: &mut BTreeMap<String, Vec<EntityName>>,
+    action: &EntityName,
+    resources: &[Resource],
+) {
+    for resource in resources {
+        if let Some(on) = index.get_mut(&resource.name) {
+            on.retain(|other| other != action);
+            if on.is_empty() {
+                index.remove(&resource.name);
             }
         }
     }

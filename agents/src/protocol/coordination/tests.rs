@@ -83,6 +83,24 @@ fn the_latest_ignored_events_are_kept_and_all_are_counted() {
 }
 
 #[test]
+fn a_flood_of_ignored_events_with_long_reasons_is_counted_and_does_not_fill_the_state() {
+    let long = "x".repeat(100_000);
+    let mut told = given().says("ann", "task.offered", "x", json!({"what": "x", "skills": [long]}));
+    // Each reason repeats the skill that is missing, which is not in the event itself.
+    for _ in 0..20 {
+        told.say("mal", "task.claimed", "x", &json!({"until": t(60)}));
+    }
+    let ignored = &told.state.ignored;
+    assert_eq!((ignored.total(), ignored.latest().len()), (20, 2));
+    assert_eq!(ignored.latest().next_back().unwrap().position, Position::new(21));
+    let huge = json!({"what": "x", "mode": "y".repeat(300_000)});
+    let told = told.says("mal", "task.offered", "y", huge);
+    let ignored = &told.state.ignored;
+    assert_eq!((ignored.total(), ignored.latest().len()), (21, 2), "only counted");
+    assert!(serde_json::to_string(ignored).unwrap().len() < 300_000);
+}
+
+#[test]
 fn a_belief_about_the_time_decides_nothing() {
     let told = given().says("ann", "task.offered", "x", json!({"what": "x"})).says(
         "bob",

@@ -9,7 +9,7 @@ use super::event::{
 };
 use super::state::{Block, Delivery, Hold, Offer, Phase, Task, Tasks, TasksState, Verdict};
 use crate::protocol::bidding::{Auction, Bid, BidRevealed, Ranked};
-use crate::protocol::limits::DEFAULT_CLAIM;
+use crate::protocol::limits::{DEFAULT_CLAIM, LONGEST_CLAIM};
 use crate::protocol::reputation::{Deed, DeedKind};
 use crate::protocol::rules::{Context, Plan, Protocol};
 use crate::protocol::time::Millis;
@@ -141,7 +141,7 @@ fn may_begin(
 impl Offer {
     /// Returns until when a holder may be silent that asks for `asked`: no longer than the offer allows.
     fn until(&self, asked: Timestamp, now: Timestamp) -> Timestamp {
-        let longest = self.said.claim_ms.map_or(asked, |claim| claim.after(now));
+        let longest = self.said.claim_ms.unwrap_or(LONGEST_CLAIM).after(now);
         // A holder that is late already keeps the time it asks for: the deadline can no longer warn anybody.
         let deadline = self.said.deadline.filter(|deadline| *deadline > now).unwrap_or(asked);
         asked.min(longest).min(deadline)

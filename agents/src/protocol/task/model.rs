@@ -278,7 +278,7 @@ impl Model for Claims {
 
 #[test]
 fn no_interleaving_gives_a_task_two_workers_that_count_or_loses_it() {
-    let model = Claims { broken: Broken::Nothing, most_entries: 4, most_time: 2 };
+    let model = Claims { broken: Broken::Nothing, most_entries: 5, most_time: 2 };
     let checker = model.checker().spawn_bfs().join();
     println!("{} states, {} deep", checker.unique_state_count(), checker.max_depth());
     checker.assert_properties();

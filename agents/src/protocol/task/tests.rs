@@ -367,6 +367,25 @@ fn log(steps: &[(u8, u8, u8, u8)]) -> Told {
     told
 }
 
+#[test]
+fn nobody_keeps_a_task_for_ever_by_asking_for_it() {
+    const DAY: i64 = 24 * 60 * 60;
+    let told = given()
+        .says("ann", "task.offered", "x", json!({"what": "x", "deadline": t(10 * DAY)}))
+        .says("mal", "task.claimed", "x", json!({"until": "2200-01-01T00:00:00Z"}))
+        .works();
+    let until = |told: &Told| told.state.tasks.get(&entity("x")).unwrap().hold().unwrap().until;
+    assert_eq!(until(&told), at(DAY));
+    // Neither does one who is late already.
+    let told = given()
+        .says("ann", "task.offered", "x", json!({"what": "x", "deadline": t(10)}))
+        .says("mal", "task.claimed", "x", json!({"until": t(9)}))
+        .at(11)
+        .says("mal", "task.progressed", "x", json!({"fence": 2, "until": "2200-01-01T00:00:00Z"}))
+        .works();
+    assert_eq!(until(&told), at(11 + DAY));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
