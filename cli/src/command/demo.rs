@@ -20,6 +20,7 @@ mod input;
 mod joiner;
 mod report;
 mod scribe;
+mod scribes;
 mod writer;
 
 pub(crate) use cast::DemoError;
@@ -35,11 +36,11 @@ const TEXT: &str = "/text";
 
 /// Shows what Colony does, in about a minute: separate processes on a real server.
 ///
-/// Two writers type a recorded session into one text, at the same time, each waiting for what it depends on. A scribe follows
-/// thousands of events that are imported meanwhile and keeps a shared summary. A writer and the scribe are killed with -9
-/// half-way and started again. Someone who comes late opens everything at the end. Then it shows the middle of the story
-/// with `at`, a cause with `why`, and a table of what came of it. Exit code 0 only if nothing was lost or doubled and the
-/// texts agree.
+/// Two writers type a recorded session into one text, at the same time, each waiting for what it depends on. Two
+/// instances of a scribe follow thousands of events that are imported meanwhile and keep a shared summary: one is paused for longer
+/// than every time-out and resumed, the other is killed with -9, and so is a writer half-way. Someone who comes late opens everything
+/// at the end. Then it shows the middle of the story with `at`, a cause with `why`, runs the scribe again over what is recorded, and
+/// ends with a table of what came of it. Exit code 0 only if nothing was lost or doubled and the texts agree.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A recorded editing session to act out, JSON or gzip [default: the one that Colony brings].
@@ -61,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) enum Part {
     /// Types one person's share of a recorded session.
     Writer(writer::Args),
-    /// Keeps a summary of all events.
+    /// Keeps a summary of all events, as one instance of the scribe.
     Scribe(scribe::Args),
     /// Opens everything, late.
     Joiner(joiner::Args),
@@ -101,7 +102,8 @@ async fn play(args: &Args, context: &Context) -> Result<(), Failure> {
     begin(&bus, &recording).await?;
     let played = cast::perform(&stage, &bus, &recording).await?;
     let joined = stage.join().await?;
-    let checked = checks::check(&bus, &recording, &input).await?;
+    let scribe = stage.bus("scribe").await?;
+    let checked = checks::check(&bus, &scribe, &recording, &input).await?;
     let report = report::Report::new(&bus, &recording, played, joined, checked, start.elapsed());
     if !json {
         stage.show_the_middle(&bus, &recording).await?;

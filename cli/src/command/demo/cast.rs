@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use colony_agents::recording::{Recording, RecordingError};
+use colony_agents::{InstanceError, VerifyError};
 use colony_bus::document::DocumentError;
 use colony_bus::{Bus, Cut, Delivery, Draft};
 use colony_core::document::{DecodeError, ReadError};
@@ -15,9 +17,11 @@ use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
 
 use super::input::Input;
 use super::joiner::Found;
+use super::scribes::{self, Hurt};
 use super::writer::{Told, changes_of, is_nothing, read_label};
 use super::{STORY, event_type, name, options};
 use crate::failure::Failure;
@@ -43,6 +47,10 @@ pub(crate) enum DemoError {
     Unfollowed,
     #[error("the {part} failed: {why}")]
     Part { part: &'static str, why: String },
+    #[error("an instance of an agent cannot go on")]
+    Instance(#[source] InstanceError),
+    #[error("the scribe cannot be run again")]
+    Verify(#[source] VerifyError),
     #[error("a process of the demonstration could not be run")]
     Process(#[source] std::io::Error),
     #[error("the demonstration does not hold: see the table")]
@@ -64,6 +72,9 @@ pub(super) struct Stage {
 #[derive(Debug, Default)]
 pub(super) struct Played {
     pub(super) killed: Vec<String>,
+    /// The instance of the scribe that was paused, and for how long.
+    pub(super) paused: String,
+    pub(super) paused_for: Duration,
     pub(super) latencies_us: Vec<u64>,
     pub(super) typed: usize,
     pub(super) resumed: usize,
@@ -113,8 +124,9 @@ impl Stage {
         self.spawn(&[&["demo-part", "writer"], rest.as_slice()].concat())
     }
 
-    fn scribe(&self) -> Result<Child, Failure> {
-        self.spawn(&["demo-part", "scribe"])
+    /// Starts an instance of the scribe.
+    pub(super) fn scribe(&self, desk: &str) -> Result<Child, Failure> {
+        self.spawn(&["demo-part", "scribe", "--desk", desk])
     }
 
     /// Lets somebody come late.
@@ -172,10 +184,9 @@ async fn finished(mut child: Child, part: &'static str) -> Result<String, Failur
     }
 }
 
-/// Resolves when a writer or the scribe ends with an error, and tells which.
-async fn failure(writers: &mut [Child], scribe: &mut Child) -> Failure {
-    let writers = writers.iter_mut().map(|writer| failed(writer, "writer"));
-    let all = writers.chain(std::iter::once(failed(scribe, "scribe"))).map(Box::pin);
+/// Resolves when a writer ends with an error, and tells which.
+async fn failure(writers: &mut [Child]) -> Failure {
+    let all = writers.iter_mut().map(|writer| Box::pin(failed(writer, "writer")));
     futures_util::future::select_all(all).await.0
 }
 
@@ -196,7 +207,7 @@ async fn failed(child: &mut Child, part: &'static str) -> Failure {
 }
 
 /// Kills a process as `kill -9` does, and sees it end.
-async fn kill(child: &mut Child) -> Result<(), Failure> {
+pub(super) async fn kill(child: &mut Child) -> Result<(), Failure> {
     child.start_kill().map_err(DemoError::Process)?;
     child.wait().await.map_err(DemoError::Process)?;
     Ok(())
@@ -208,28 +219,40 @@ pub(super) async fn perform(
     bus: &Bus,
     recording: &Recording,
 ) -> Result<Played, Failure> {
+    let (told, hurt) = oneshot::channel();
+    let scribes = scribes::perform(stage, bus, told);
+    let rest = async {
+        let mut played = write(stage, bus, recording).await?;
+        // Both instances go on until the end is said, so it is said after they were hurt.
+        let Hurt { paused, paused_for, killed } = hurt.await.map_err(|_| DemoError::Unfollowed)?;
+        played.killed.push(format!("scribe/{killed}"));
+        (played.paused, played.paused_for) = (format!("scribe/{paused}"), paused_for);
+        bus.publish(Draft::new(event_type("session.ended"))).await?.await?;
+        Ok(played)
+    };
+    let ((), played) = tokio::try_join!(scribes, rest)?;
+    Ok(played)
+}
+
+/// Runs the writers and the import to the end. The last writer dies in the middle of what it does, and lives again.
+async fn write(stage: &Stage, bus: &Bus, recording: &Recording) -> Result<Played, Failure> {
     let mut played = Played::default();
     let total = recording.transactions.iter().filter(|t| !is_nothing(t)).count();
     let bar = progress::count(Some(total as u64), stage.json, "typing");
     let events = stage.events.to_string_lossy().into_owned();
     let import = stage.spawn(&["import", &events])?;
-    let mut scribe = stage.scribe()?;
     let mut writers =
         (0..recording.writers).map(|n| stage.writer(n)).collect::<Result<Vec<_>, _>>()?;
     tokio::select! {
         reached = half_way(bus, total / 2, &bar) => reached?,
-        failed = failure(&mut writers, &mut scribe) => return Err(failed),
+        failed = failure(&mut writers) => return Err(failed),
     }
-    // The last writer and the scribe die in the middle of what they do, and live again.
     if let Some(writer) = writers.last_mut() {
         let number = recording.writers - 1;
         kill(writer).await?;
         played.killed.push(format!("writer-{number}"));
         *writer = stage.writer(number)?;
     }
-    kill(&mut scribe).await?;
-    played.killed.push("scribe".to_owned());
-    let scribe = stage.scribe()?;
     let watched = watch(bus, &bar);
     let wait = async {
         let told = writers.into_iter().map(|writer| told::<Told>(writer, "writer"));
@@ -247,8 +270,6 @@ pub(super) async fn perform(
         played.resumed += resumed;
         played.latencies_us.extend(latencies_us);
     }
-    bus.publish(Draft::new(event_type("session.ended"))).await?.await?;
-    finished(scribe, "scribe").await?;
     Ok(played)
 }
 

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use colony_agents::recording::Recording;
-use colony_agents::summary::Summary;
+use colony_agents::summary::{Scribe, Summary};
+use colony_agents::{Verified, VerifyRange, verify};
 use colony_bus::{Bus, Query};
 use colony_core::document::Replica;
 use colony_core::lane::{LaneChecker, Verdict};
-use colony_core::{Kind, cloudevents};
+use colony_core::{Kind, Position, cloudevents};
 use futures_util::StreamExt as _;
 
 use super::input::Input;
 use super::writer::{changes_of, is_nothing, read_label};
-use super::{DemoError, STORY, constant, text_path};
+use super::{DemoError, STORY, SUMMARY, constant, name, text_path};
 use crate::failure::Failure;
 
 /// What the log holds.
@@ -27,19 +28,25 @@ pub(super) struct Checked {
     pub(super) events: usize,
     pub(super) entries: u64,
     pub(super) bytes: u64,
-    /// Events and edits that should be there and are not.
+    /// Pages that the scribe wrote, and how many events ask for one.
+    pub(super) pages: usize,
+    pub(super) pages_expected: usize,
+    /// Events, edits and pages that should be there and are not.
     pub(super) lost: usize,
-    /// Events and edits that are there more than once.
+    /// Events, edits and pages that are there more than once.
     pub(super) duplicated: usize,
     /// Entries that do not continue their lane.
     pub(super) broken: usize,
     /// The fold of all events.
     pub(super) summary: Summary,
+    /// What came of running the scribe again over all that is recorded.
+    pub(super) verified: Verified,
 }
 
-/// Reads everything once.
+/// Reads everything once, and lets the scribe do again what it did, as far as its record goes.
 pub(super) async fn check(
     bus: &Bus,
+    scribe: &Bus,
     recording: &Recording,
     input: &Input,
 ) -> Result<Checked, Failure> {
@@ -48,6 +55,8 @@ pub(super) async fn check(
     let mut lanes = LaneChecker::new();
     let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut typed: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut asked: BTreeSet<Position> = BTreeSet::new();
+    let mut written: BTreeMap<Position, usize> = BTreeMap::new();
     let mut replica = Replica::new(constant_actor());
     let mut entries = bus.read(Query::default()).await?;
     while let Some(entry) = entries.next().await {
@@ -61,6 +70,9 @@ pub(super) async fn check(
             Some(Kind::Event { .. } | Kind::Mail { .. }) => {
                 checked.events += 1;
                 checked.summary.evolve(&entry);
+                if Scribe::writes(&checked.summary, &entry) {
+                    asked.insert(entry.position);
+                }
                 let event = entry.event();
                 let key = (event.author.to_string(), event.id.to_string());
                 *seen.entry(key).or_default() += 1;
@@ -74,6 +86,10 @@ pub(super) async fn check(
                 applied
                     .map_err(|error| DemoError::Part { part: "check", why: error.to_string() })?;
             }
+            Some(Kind::Document(document)) if document.as_str() == SUMMARY => {
+                let cause = entry.event().cause.as_ref().and_then(|cause| cause.position);
+                *written.entry(cause.unwrap_or_default()).or_default() += 1;
+            }
             Some(Kind::Document(_) | Kind::Snapshot(_) | Kind::Effect(_) | Kind::Cursor) | None => {
             }
         }
@@ -83,11 +99,22 @@ pub(super) async fn check(
     let wanted: Vec<_> = numbers.filter(|(_, t)| !is_nothing(t)).map(|(n, _)| n).collect();
     checked.edits_expected = wanted.len();
     checked.edits = wanted.iter().filter(|number| typed.contains_key(number)).count();
-    checked.lost =
-        checked.imported_expected - checked.imported + checked.edits_expected - checked.edits;
+    checked.pages_expected = asked.len();
+    checked.pages = asked.iter().filter(|event| written.contains_key(event)).count();
+    checked.lost = checked.imported_expected - checked.imported + checked.edits_expected
+        - checked.edits
+        + checked.pages_expected
+        - checked.pages;
     let twice = |counts: &mut dyn Iterator<Item = &usize>| counts.map(|n| n - 1).sum::<usize>();
-    checked.duplicated = twice(&mut seen.values()) + twice(&mut typed.values());
+    let unasked = written.keys().filter(|event| !asked.contains(event)).count();
+    checked.duplicated = twice(&mut seen.values())
+        + twice(&mut typed.values())
+        + twice(&mut written.values())
+        + unasked;
     checked.text = replica.view().text(&text_path()).map_err(DemoError::Text)?;
+    checked.verified = verify(scribe, Scribe::new(name(SUMMARY)), VerifyRange::default())
+        .await
+        .map_err(DemoError::Verify)?;
     Ok(checked)
 }
 

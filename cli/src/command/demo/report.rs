@@ -29,16 +29,25 @@ pub(super) struct Report {
     /// Imported events in the log, each counted once, and how many the file holds.
     events: usize,
     events_expected: usize,
-    /// Edits and events that should be there and are not.
+    /// Pages that the scribe wrote, each counted once, and how many there should be.
+    pages: usize,
+    pages_expected: usize,
+    /// Edits, events and pages that should be there and are not.
     lost: usize,
-    /// Edits and events that are there more than once.
+    /// Edits, events and pages that are there more than once.
     duplicated: usize,
     /// Entries that do not continue the hash chain of their lane.
     broken: usize,
     /// Whether the scribe's document says what folding all events says.
     summary_matches: bool,
-    /// Who was killed with -9 half-way and started again.
+    /// Who was killed with -9 and started again.
     killed: Vec<String>,
+    /// Which instance of the scribe was paused, and for how long.
+    paused: String,
+    paused_s: f64,
+    /// Reactions of the scribe that were run again over the record, and whether they did what they did.
+    verified_reactions: u64,
+    verify_same: bool,
     /// Edits that the restarted processes found done.
     resumed: usize,
     /// From an edit in one process to its arrival in another, in milliseconds.
@@ -86,11 +95,17 @@ impl Report {
             edits_expected: checked.edits_expected,
             events: checked.imported,
             events_expected: checked.imported_expected,
+            pages: checked.pages,
+            pages_expected: checked.pages_expected,
             lost: checked.lost,
             duplicated: checked.duplicated,
             broken: checked.broken,
             summary_matches: written == Some(checked.summary) && joined.events == checked.events,
             killed: played.killed.clone(),
+            paused: played.paused.clone(),
+            paused_s: played.paused_for.as_secs_f64(),
+            verified_reactions: checked.verified.reactions,
+            verify_same: checked.verified.difference.is_none() && checked.verified.parked == 0,
             resumed: played.resumed,
             latency_p50_ms: latency(50),
             latency_p99_ms: latency(99),
@@ -110,6 +125,8 @@ impl Report {
     pub(super) fn holds(&self) -> bool {
         self.converged
             && self.summary_matches
+            && self.verify_same
+            && self.pages == self.pages_expected
             && self.lost == 0
             && self.duplicated == 0
             && self.broken == 0
@@ -131,11 +148,20 @@ impl Report {
                     ("text equals the recorded one, also for the late joiner", yes(self.converged)),
                     ("edits in the log", of(self.edits, self.edits_expected)),
                     ("imported events in the log", of(self.events, self.events_expected)),
+                    ("pages that the scribe wrote", of(self.pages, self.pages_expected)),
                     ("lost", self.lost.to_string()),
                     ("doubled", self.duplicated.to_string()),
                     ("entries off their hash chain", self.broken.to_string()),
                     ("the scribe's summary equals a fold of the log", yes(self.summary_matches)),
-                    ("killed with -9 half-way, started again", self.killed.join(", ")),
+                    ("killed with -9, started again", self.killed.join(", ")),
+                    (
+                        "paused for longer than every time-out, resumed",
+                        format!("{}, {:.1} s", self.paused, self.paused_s),
+                    ),
+                    (
+                        "the scribe does again what it did",
+                        format!("{}, {} reactions", yes(self.verify_same), self.verified_reactions),
+                    ),
                     (
                         "from edit to arrival in another process, p50 / p99 / max",
                         format!(
