@@ -53,7 +53,7 @@ impl Scenario {
             _ => Preference::Rendezvous,
         };
         let limits = Limits {
-            unit_entries: usize::try_from(4 + chance.below(8)).unwrap(),
+            unit_entries: usize::try_from(5 + chance.below(8)).unwrap(),
             waiting_entries: usize::try_from(4 + chance.below(20)).unwrap(),
             lane_entries: 4 + chance.below(30),
         };
