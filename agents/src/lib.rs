@@ -28,7 +28,9 @@ pub mod summary;
 pub use crate::{
     agent::{Agent, HandlerError},
     fork::{Divergence, ForkError, bisect, compare, fork},
-    instance::{Clock, Instance, InstanceError, InstanceOptions, Preference, Retry, Start},
+    instance::{
+        Clock, Instance, InstanceError, InstanceOptions, Metrics, Preference, Retry, Start,
+    },
     interest::Interest,
     parked::{ParkedError, ParkedEvents},
     reaction::{
