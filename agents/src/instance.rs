@@ -8,6 +8,7 @@ use colony_core::{LaneName, Position};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 mod clock;
 mod error;
@@ -15,18 +16,21 @@ pub(crate) mod handling;
 mod lane_task;
 pub(crate) mod lanes;
 pub(crate) mod memory;
+mod metrics;
 mod options;
 mod roll;
 mod status;
 
 pub use clock::Clock;
 pub use error::InstanceError;
+pub use metrics::Metrics;
 pub use options::{InstanceOptions, Preference, Retry, Start};
 pub use roll::{InstanceNews, InstanceWatch, PresentInstance};
 pub use status::LaneStatus;
 
 use crate::agent::Agent;
 use lane_task::{Context, LaneTask};
+use metrics::Counters;
 use roll::Roll;
 
 /// Most lanes of one agent.
@@ -42,6 +46,7 @@ pub struct Instance {
     statuses: BTreeMap<u16, watch::Receiver<LaneStatus>>,
     stop: CancellationToken,
     roll: Roll,
+    counters: Arc<Counters>,
 }
 
 impl Instance {
@@ -63,8 +68,15 @@ impl Instance {
         }
         let (roll, present) = Roll::start(bus.clone(), options.takeover, partitions).await;
         let stop = CancellationToken::new();
-        let context =
-            Arc::new(Context { bus, agent: Arc::new(agent), options, stop: stop.clone() });
+        let counters = Arc::<Counters>::default();
+        let agent_name = bus.agent().clone();
+        let context = Arc::new(Context {
+            bus,
+            agent: Arc::new(agent),
+            options,
+            stop: stop.clone(),
+            counters: Arc::clone(&counters),
+        });
         let mut tasks = Vec::new();
         let mut statuses = BTreeMap::new();
         for (partition, present) in (0..partitions).zip(present) {
@@ -85,15 +97,21 @@ impl Instance {
         }
         roll.tell_of(statuses.values().cloned().collect());
         let mut lanes = JoinSet::new();
-        for task in tasks {
-            lanes.spawn(task.run());
+        for (partition, task) in tasks.into_iter().enumerate() {
+            let span = tracing::info_span!("lane", agent = %agent_name, partition);
+            lanes.spawn(task.run().instrument(span));
         }
-        Ok(Self { lanes, statuses, stop, roll })
+        Ok(Self { lanes, statuses, stop, roll, counters })
     }
 
     /// Returns how its lanes are doing.
     pub fn status(&self) -> Vec<LaneStatus> {
         self.statuses.values().map(|status| status.borrow().clone()).collect()
+    }
+
+    /// Returns what it has counted since it started.
+    pub fn metrics(&self) -> Metrics {
+        self.counters.snapshot(&self.status())
     }
 
     /// Waits until nothing is left to do up to an event that the agent listens to, by this or another instance.

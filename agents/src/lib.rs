@@ -36,7 +36,7 @@ pub use crate::{
     fork::{Divergence, ForkError, bisect, compare, fork},
     instance::{
         Clock, Instance, InstanceError, InstanceNews, InstanceOptions, InstanceWatch, LaneStatus,
-        Preference, PresentInstance, Retry, Start,
+        Metrics, Preference, PresentInstance, Retry, Start,
     },
     interest::Interest,
     parked::{ParkedError, ParkedEvents},

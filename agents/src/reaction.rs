@@ -27,6 +27,9 @@ pub(crate) use patience::Patience;
 /// One output of a reaction: where it stands in the lane, and what it says.
 pub(crate) type Output = (Kind, Envelope);
 
+/// An output on its way to the lane, where it is handed from hand to hand.
+pub(crate) type SharedOutput = Arc<Output>;
+
 /// Why something cannot be an output of a reaction.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -46,7 +46,11 @@ impl Agent for Scribe {
         reaction: &mut Reaction,
     ) -> Result<(), HandlerError> {
         let word: String = entry.event().data.to_value()?;
-        let word = if self.loud { word.to_uppercase() } else { word };
+        let word = match word.strip_prefix("letters ") {
+            Some(count) => letters(count.parse()?),
+            None if self.loud => word.to_uppercase(),
+            None => word,
+        };
         let mut notes = reaction.document(&notes()).await?;
         if notes.view().value(&text())?.is_none() {
             notes.edit(|edit| edit.set(&text(), Value::Text(String::new())))?;
@@ -62,6 +66,16 @@ impl Agent for Scribe {
         reaction.emit(Draft::new("text.read".parse()?).json(&reads)?)?;
         Ok(())
     }
+}
+
+/// Makes so many letters that nothing makes smaller.
+fn letters(count: usize) -> String {
+    let mut bits = 1_u64;
+    let mut letter = || {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040);
+        char::from(b'!' + u8::try_from((bits >> 33) % 90).unwrap())
+    };
+    (0..count).map(|_| letter()).collect()
 }
 
 struct Lab(MemoryLog);
@@ -210,21 +224,12 @@ async fn a_large_edit_travels_in_pieces_and_one_too_large_for_a_unit_is_set_asid
     let limits = Limits { unit_entries: 5, ..Limits::default() };
     let options = InstanceOptions { limits, ..InstanceOptions::default() };
     let instance = lab.start(&Scribe::default(), &options).await;
-    // Random letters, so that nothing makes them smaller.
-    let mut bits = 1_u64;
-    let mut letters = |count: usize| -> String {
-        let mut letter = || {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040);
-            char::from(b'!' + u8::try_from((bits >> 33) % 90).unwrap())
-        };
-        (0..count).map(|_| letter()).collect()
-    };
-    let (large, larger) = (letters(700_000), letters(4_000_000));
-    lab.say(&large, None).await;
-    let parked = lab.say(&larger, None).await;
+    lab.say("letters 700000", None).await;
+    let parked = lab.say("letters 4000000", None).await;
     let last = lab.say("the end", None).await;
     instance.reacted_to(last).await;
-    assert_eq!(lab.reads().await, format!("{large}the end"));
+    let expected = format!("{}the end", letters(700_000));
+    assert!(lab.reads().await == expected, "the text is another one");
     let list = ParkedEvents::of(lab.bus("scribe")).list().await.unwrap();
     assert_eq!(list.iter().map(|parked| parked.event).collect::<Vec<_>>(), [parked]);
     assert!(matches!(list[0].reason, ParkReason::TooMuch { .. }), "{:?}", list[0].reason);

@@ -25,7 +25,7 @@ mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use world::{Scenario, run};
+use world::{Scenario, run, run_killed_at};
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -85,6 +85,13 @@ fn whatever_happens_every_event_is_reacted_to_once_and_in_order() {
 #[test]
 fn a_single_instance_without_faults_does_the_same() {
     many("faultless", SEEDS / 10, Scenario::faultless);
+}
+
+#[test]
+fn an_instance_killed_at_any_step_leaves_nothing_done_twice_or_not_at_all() {
+    let steps = (1..).take_while(|step| run_killed_at(*step)).count();
+    println!("killed at each of {steps} steps");
+    assert!(steps > 20, "{steps} steps are next to nothing");
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub(crate) async fn handle<A: Agent>(
     if hops >= bounds.max_hops {
         return Handled::Failed { reason: ParkReason::TooManyHops { hops }, lasting: true };
     }
+    if let Some(trace) = &entry.event().trace {
+        tracing::debug!(traceparent = trace.parent, "the event carries a trace");
+    }
     let origin = Origin::new(bus.agent().clone(), &entry);
     let patience = effects.patience.clone();
     let mut reaction = Reaction::new(origin, Arc::clone(&entry), effects, documents);

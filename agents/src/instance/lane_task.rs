@@ -19,12 +19,13 @@ use super::error::InstanceError;
 use super::handling::{Handling, Source};
 use super::lanes::{Glimpse, Known, Lanes, lane_name};
 use super::memory::{Memory, knows_nothing};
+use super::metrics::Counters;
 use super::options::{InstanceOptions, Start};
 use super::roll::{Present, preferred};
 use super::status::LaneStatus;
 use crate::agent::Agent;
 use crate::interest::Interest;
-use crate::reaction::{Asking, Desk, Edited, Output, Recorded, Recording};
+use crate::reaction::{Asking, Desk, Edited, Recorded, Recording, SharedOutput};
 use crate::reactor::{LaneStep, LaneView, Reactor};
 use crate::schedule::Schedule;
 
@@ -53,6 +54,7 @@ pub(super) struct Context<A> {
     pub(super) agent: Arc<A>,
     pub(super) options: InstanceOptions,
     pub(super) stop: CancellationToken,
+    pub(super) counters: Arc<Counters>,
 }
 
 type Waiting<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -91,7 +93,7 @@ pub(super) struct LaneTask<A: Agent> {
     /// The name of the lane of a number, for those who look.
     named: (u64, LaneName),
     lanes: Lanes,
-    reactor: Reactor<Output>,
+    reactor: Reactor<SharedOutput>,
     memory: Memory<A>,
     present: watch::Receiver<Present>,
     status: watch::Sender<LaneStatus>,
@@ -100,7 +102,11 @@ pub(super) struct LaneTask<A: Agent> {
     delivered: Position,
     current: Option<Current>,
     handler: Option<Handling>,
+    /// When the handler began.
+    began_handling: Instant,
     appending: Waiting<Appended>,
+    /// How many outputs are on their way.
+    appending_outputs: usize,
     reading: Waiting<Reading>,
     keeping: Waiting<()>,
     recordings: (mpsc::Sender<Recording>, mpsc::Receiver<Recording>),
@@ -181,7 +187,9 @@ impl<A: Agent> LaneTask<A> {
             delivered,
             current: None,
             handler: None,
+            began_handling: Instant::now(),
             appending: None,
+            appending_outputs: 0,
             reading: None,
             keeping: None,
             recordings: mpsc::channel(1),
@@ -346,22 +354,22 @@ impl<A: Agent> LaneTask<A> {
             self.named = (view.number(), lane_name(self.partition, view.number()));
         }
         let idle = self.queue.is_empty() && self.current.is_none() && self.reactor.is_settled();
-        let status = LaneStatus {
-            through: if idle { self.delivered } else { self.status.borrow().through },
-            partition: self.partition,
-            lane: self.named.1.clone(),
-            cursor: view.cursor(),
-            reacted: self.reactor.reacted().max(self.glimpsed.1),
-            delivered: self.delivered,
-            waiting: self.queue.len(),
-            parked: view.parked().len(),
-            works: self.is_first(),
-            preferred: self.preferred.clone(),
-        };
+        let works = self.is_first();
         self.status.send_if_modified(|told| {
-            let changed = *told != status;
-            *told = status;
-            changed
+            let through = if idle { self.delivered } else { told.through };
+            // Told after each step: what rarely changes is copied only when it does.
+            let changed = [
+                change(&mut told.through, &through),
+                change(&mut told.lane, &self.named.1),
+                change(&mut told.cursor, &view.cursor()),
+                change(&mut told.reacted, &self.reactor.reacted().max(self.glimpsed.1)),
+                change(&mut told.delivered, &self.delivered),
+                change(&mut told.waiting, &self.queue.len()),
+                change(&mut told.parked, &view.parked().len()),
+                change(&mut told.works, &works),
+                change(&mut told.preferred, &self.preferred),
+            ];
+            changed.contains(&true)
         });
     }
 
@@ -391,6 +399,15 @@ impl<A: Agent> LaneTask<A> {
         }
         Ok(())
     }
+}
+
+/// Makes a value equal to another one, and returns whether it was not.
+fn change<T: PartialEq + Clone>(told: &mut T, now: &T) -> bool {
+    let differs = told != now;
+    if differs {
+        told.clone_from(now);
+    }
+    differs
 }
 
 /// Waits for what is under way, and takes it out.

@@ -10,7 +10,7 @@ use colony_core::{Address, EventId, Kind, LaneName, Position};
 use futures_util::StreamExt as _;
 
 use crate::derived::{lane_entry_id, tick_id};
-use crate::reaction::Output;
+use crate::reaction::{Output, SharedOutput};
 use crate::reactor::{
     Body, CLOSED, CURSOR, DROPPED, LaneStep, LaneView, NewEntry, Note, OPENED, PARKED, Phase,
     RESUMED, RETRIED, TICKED, UnitToAppend,
@@ -89,14 +89,14 @@ impl Lanes {
     }
 
     /// Makes the entries of a unit.
-    pub(crate) fn entries(&self, unit: &UnitToAppend<Output>) -> Vec<Output> {
+    pub(crate) fn entries(&self, unit: &UnitToAppend<SharedOutput>) -> Vec<Output> {
         let first = unit.end.head.number() + 1;
         let lane = lane_name(self.partition, unit.lane);
         let numbered = (first..).zip(&unit.entries);
         numbered
             .map(|(number, NewEntry { cursor, body })| {
                 let (kind, mut envelope) = match body {
-                    Body::Output(output) | Body::Effect(_, output) => output.clone(),
+                    Body::Output(output) | Body::Effect(_, output) => Output::clone(output),
                     Body::Note(note @ Note::Tick(tick)) => {
                         let id = tick_id(self.bus.agent(), &tick.schedule, tick.at);
                         let (kind, mut envelope) = self.note(id, note);

@@ -132,6 +132,27 @@ fn what_the_winner_has_not_reacted_to_is_appended_after_it() {
 }
 
 #[test]
+fn a_change_of_a_document_made_without_knowing_the_lanes_last_one_is_made_again() {
+    let (mut log, mut reactor) = (Log::default(), reactor());
+    commit(&mut log, &mut reactor);
+    let grounds = Some(reactor.changed());
+    assert!(reactor.react(at(1), None, vec![10], grounds));
+    assert!(reactor.holds(at(1)));
+    // Another instance has changed one meanwhile, in the reaction to an event that had been set aside.
+    let unit = reactor.unit().unwrap();
+    reactor.unsure();
+    let last = Position::new(unit.end.last.get() + 1);
+    let end = LaneEnd { last, ..unit.end };
+    let (cursor, note) = (Position::ZERO, Some(Note::Changes));
+    reactor.read(LaneStep { end, cursor, note });
+    reactor.caught_up();
+    assert!(!reactor.holds(at(1)) && !reactor.deals_with(at(1)));
+    assert!(reactor.wants(at(1)) && reactor.reacted() < at(1));
+    assert!(!reactor.react(at(1), None, vec![10], grounds), "the grounds are as old as before");
+    assert!(reactor.react(at(1), None, vec![11], Some(last)));
+}
+
+#[test]
 fn outputs_for_an_entity_are_not_stored_once_an_earlier_event_of_it_is_set_aside() {
     let entity: EntityName = "a".parse().unwrap();
     let (mut log, mut one, mut other) = (Log::default(), reactor(), reactor());

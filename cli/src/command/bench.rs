@@ -16,6 +16,7 @@ mod apply;
 mod at;
 mod memory;
 mod open;
+mod react;
 mod read;
 mod server;
 mod visible;
@@ -54,6 +55,8 @@ enum What {
     Open,
     /// From an edit to its being visible in another process.
     Visible,
+    /// Reacting: latency, backlogs, agents side by side, verifying and restarting.
+    React,
     /// Everything as it stood at random points of a log of 1,000,000 events, as a process of its own.
     At,
     /// Everything.
@@ -84,6 +87,10 @@ pub(crate) enum BenchError {
     Raw(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Recording(#[from] colony_agents::recording::RecordingError),
+    #[error(transparent)]
+    Instance(#[from] colony_agents::InstanceError),
+    #[error(transparent)]
+    Verify(#[from] colony_agents::VerifyError),
     #[error(transparent)]
     Document(#[from] colony_bus::document::DocumentError),
     #[error("a measurement's own process failed: {0}")]
@@ -155,6 +162,9 @@ async fn measure(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     if wants(What::Visible) {
         rows.extend(visible::measure(&servers, effort, &recording).await?);
+    }
+    if wants(What::React) {
+        rows.extend(react::measure(&servers, effort).await?);
     }
     if wants(What::At) {
         rows.extend(at::measure(&servers, effort).await?);

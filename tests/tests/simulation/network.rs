@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::ready as ready_ok;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use colony_bus::MemoryLog;
@@ -30,6 +30,15 @@ pub(crate) struct Network {
     paused: Arc<AtomicBool>,
     resumed: Arc<Notify>,
     changes: Changes,
+    /// The step at which the instance dies, if it is to.
+    death: Option<Arc<Death>>,
+}
+
+/// When an instance dies: at one of its steps to or from the log.
+#[derive(Debug)]
+pub(crate) struct Death {
+    steps: AtomicU64,
+    came: Notify,
 }
 
 /// Wakes who follows the log. The log's own way of waking draws from a source of chance that is not the run's.
@@ -53,7 +62,21 @@ impl Changes {
 impl Network {
     pub(crate) fn new(log: MemoryLog, chance: Chance, delay: u64, changes: Changes) -> Self {
         let (paused, resumed) = (Arc::default(), Arc::default());
-        Self { log, chance, delay, paused, resumed, changes }
+        Self { log, chance, delay, paused, resumed, changes, death: None }
+    }
+
+    /// Lets the instance die at one of its steps, counted from 1: it takes no other one.
+    pub(crate) fn dies_at(self, step: u64) -> Self {
+        let death = Death { steps: AtomicU64::new(step), came: Notify::new() };
+        Self { death: Some(Arc::new(death)), ..self }
+    }
+
+    /// Waits until the instance has come to the step at which it dies.
+    pub(crate) async fn died(&self) {
+        match &self.death {
+            Some(death) => death.came.notified().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Reads on from a position, for ever.
@@ -105,6 +128,15 @@ impl Network {
     }
 
     async fn step(&self) {
+        if let Some(death) = &self.death {
+            let before = death.steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |steps| {
+                Some(steps.saturating_sub(1))
+            });
+            if before.is_ok_and(|before| before <= 1) {
+                death.came.notify_one();
+                std::future::pending::<()>().await;
+            }
+        }
         if self.delay > 0 {
             self.chance.pause(self.delay).await;
         }

@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) inputs: u64,
     pub(crate) poison: bool,
+    /// Whether each input asks for everything.
+    everything: bool,
     faults: FaultPlan,
     follow_faults: FollowFaults,
     /// Most instances at a time, and how many times something happens to one of them.
@@ -53,7 +55,7 @@ impl Scenario {
             _ => Preference::Rendezvous,
         };
         let limits = Limits {
-            unit_entries: usize::try_from(4 + chance.below(8)).unwrap(),
+            unit_entries: usize::try_from(5 + chance.below(8)).unwrap(),
             waiting_entries: usize::try_from(4 + chance.below(20)).unwrap(),
             lane_entries: 4 + chance.below(30),
         };
@@ -70,6 +72,7 @@ impl Scenario {
             seed,
             inputs: 10 + chance.below(20),
             poison: chance.per_mille(300),
+            everything: false,
             faults,
             follow_faults,
             instances: 1 + chance.below(3),
@@ -78,6 +81,14 @@ impl Scenario {
             trouble: chance.below(200),
             options,
         }
+    }
+
+    /// Two events that ask for everything, for one instance after another.
+    pub(crate) fn thorough() -> Self {
+        let options = InstanceOptions { partitions: 1, ..InstanceOptions::default() };
+        let limits = Limits { lane_entries: 8, ..Limits::default() };
+        let options = InstanceOptions { limits, ..options };
+        Self { inputs: 2, everything: true, poison: false, options, ..Self::faultless(1) }
     }
 
     /// The same events for a single instance to which nothing happens.
@@ -109,6 +120,40 @@ pub(crate) fn run(scenario: &Scenario) -> Vec<String> {
     })
 }
 
+/// Kills an instance at one of its steps to or from the log, lets another one finish, and checks what came of it. Returns
+/// whether the instance came to that step.
+pub(crate) fn run_killed_at(step: u64) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let scenario = Scenario::thorough();
+    let world = World::new(scenario.clone());
+    runtime.block_on(async {
+        let last = world.publish().await;
+        let (bus, network) = world.bus_on("actor", "victim", |network| network.dies_at(step));
+        let victim = async {
+            let instance = world.begin(bus).await;
+            instance.reacted_to(last).await;
+        };
+        let died = tokio::select! {
+            biased;
+            () = network.died() => true,
+            () = victim => false,
+        };
+        let running = world.start().await;
+        running.instance.reacted_to(last).await;
+        drop(running);
+        let outside = world.outside.lock().unwrap().clone();
+        let asked: Vec<usize> = outside.values().map(Vec::len).collect();
+        assert!(asked.iter().all(|times| *times <= 2), "asked outside {asked:?} times");
+        let story = Story { log: world.log.clone(), outside };
+        check(&scenario, &story).await;
+        died
+    })
+}
+
 struct World {
     scenario: Scenario,
     chance: Chance,
@@ -136,8 +181,18 @@ impl World {
     }
 
     fn bus(&self, agent: &str, instance: &str) -> (Bus, Network) {
+        self.bus_on(agent, instance, |network| network)
+    }
+
+    fn bus_on(
+        &self,
+        agent: &str,
+        instance: &str,
+        with: impl FnOnce(Network) -> Network,
+    ) -> (Bus, Network) {
         let (log, chance) = (self.log.clone(), self.chance.clone());
         let network = Network::new(log, chance, self.scenario.delay, self.changes.clone());
+        let network = with(network);
         let mut options = BusOptions::new("lab".parse().unwrap(), agent.parse().unwrap());
         options.instance = Some(instance.parse().unwrap());
         options.sharing = Some(colony_bus::Sharing::Private);
@@ -152,14 +207,17 @@ impl World {
             format!("i{started}")
         };
         let (bus, network) = self.bus("actor", &name);
+        Running { instance: self.begin(bus).await, network }
+    }
+
+    async fn begin(&self, bus: Bus) -> Instance {
         let actor = Actor {
             chance: self.chance.clone(),
             outside: Arc::clone(&self.outside),
             trouble: self.scenario.trouble,
             troubled: Mutex::default(),
         };
-        let instance = Instance::start(bus, actor, self.scenario.options.clone()).await.unwrap();
-        Running { instance, network }
+        Instance::start(bus, actor, self.scenario.options.clone()).await.unwrap()
     }
 
     /// Mends the connection whenever it has been broken for a while.
@@ -206,9 +264,9 @@ impl World {
         for number in 0..self.scenario.inputs {
             let input = Input {
                 number,
-                outputs: self.chance.below(4),
-                effect: self.chance.per_mille(300),
-                edit: self.chance.per_mille(300),
+                outputs: if self.scenario.everything { 2 } else { self.chance.below(4) },
+                effect: self.scenario.everything || self.chance.per_mille(300),
+                edit: self.scenario.everything || self.chance.per_mille(300),
                 poison: self.scenario.poison && self.chance.per_mille(80),
             };
             let draft = Draft::new("input.came".parse().unwrap()).json(&input).unwrap();

@@ -9,14 +9,16 @@ use crate::agent::Agent;
 use crate::instance::error::InstanceError;
 use crate::instance::handling::shorten;
 use crate::instance::lanes::{Glimpse, Known, Lanes};
-use crate::reaction::Output;
-use crate::reactor::{ParkReason, Phase, Reactor};
+use crate::reaction::SharedOutput;
+use crate::reactor::{Body, NewEntry, ParkReason, Phase, Reactor};
 
 impl<A: Agent> LaneTask<A> {
     pub(super) fn append(&mut self) {
         let Some(unit) = self.reactor.unit() else { return };
         let entries = self.lanes.entries(&unit);
         let lane = self.lanes.lane(unit.lane);
+        let is_output = |entry: &&NewEntry<SharedOutput>| matches!(entry.body, Body::Output(_));
+        self.appending_outputs = unit.entries.iter().filter(is_output).count();
         self.appending = Some(Box::pin(async move { lane.append(unit.end, &entries).await }));
     }
 
@@ -27,10 +29,12 @@ impl<A: Agent> LaneTask<A> {
                 Trouble::None => {
                     self.failures = 0;
                     if stored {
+                        self.context.counters.stored(self.appending_outputs);
                         self.keep_edited();
                     }
                 }
                 Trouble::Overtaken => {
+                    self.context.counters.conflict();
                     self.overtakes = false;
                     // Only if it happens again and again.
                     self.failures += 1;
@@ -86,7 +90,10 @@ enum Trouble {
 }
 
 /// Tells the reactor how an append went.
-fn settle(reactor: &mut Reactor<Output>, appended: Appended) -> Result<Trouble, ConditionedError> {
+fn settle(
+    reactor: &mut Reactor<SharedOutput>,
+    appended: Appended,
+) -> Result<Trouble, ConditionedError> {
     let error = match appended {
         Ok(receipts) => {
             reactor.stored(&receipts);
@@ -124,7 +131,7 @@ fn settle(reactor: &mut Reactor<Output>, appended: Appended) -> Result<Trouble, 
 /// Reads a lane to its end, and begins it if nothing is there.
 pub(super) async fn begin(
     lanes: &Lanes,
-    reactor: &mut Reactor<Output>,
+    reactor: &mut Reactor<SharedOutput>,
 ) -> Result<(), InstanceError> {
     let mut failures = 0;
     loop {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use colony_core::{Entry, LaneName};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{Context, Current, LONGEST_PAUSE, LOOK, LOOK_SOON, LaneTask, QUEUE};
 use crate::agent::Agent;
@@ -139,7 +140,10 @@ impl<A: Agent> LaneTask<A> {
         let (agent, source, bus) = (Arc::clone(agent), current.source.clone(), bus.clone());
         let knowledge = self.memory.share();
         let handling = handle(agent, knowledge, source, effects, documents, bus, bounds);
-        self.handler = Some(Box::pin(handling));
+        let span =
+            tracing::debug_span!("reaction", event = %current.event, attempt = current.attempts);
+        self.began_handling = Instant::now();
+        self.handler = Some(Box::pin(handling.instrument(span)));
     }
 
     pub(super) fn drop_current(&mut self) {
@@ -154,9 +158,14 @@ impl<A: Agent> LaneTask<A> {
     pub(super) fn handled(&mut self, handled: Handled) {
         let Some(mut current) = self.current.take() else { return };
         current.attempts += 1;
+        let context = Arc::clone(&self.context);
+        let counters = &context.counters;
+        counters.handled(self.began_handling.elapsed());
         let (event, entity) = (current.event, current.entity.as_ref());
         match handled {
             Handled::Done(Concluded { outputs, edited }) => {
+                counters.reacted();
+                let outputs = outputs.into_iter().map(Arc::new).collect();
                 let grounds = edited.as_ref().map(|edited| edited.changed);
                 let taken = match current.resumed {
                     true => self.reactor.resume(event, self.memory.folded(), outputs, grounds),
@@ -181,11 +190,13 @@ impl<A: Agent> LaneTask<A> {
                 let pause = self.context.options.retry.pause_after(current.attempts);
                 match pause.filter(|_| !lasting) {
                     Some(pause) => {
+                        counters.retried();
                         tracing::info!(%event, %reason, attempts = current.attempts, "will try again");
                         current.pause = Some(Instant::now() + pause);
                         self.current = Some(current);
                     }
                     None => {
+                        counters.parked();
                         tracing::warn!(%event, %reason, "the event is set aside");
                         let Current { event, entity, attempts, .. } = current;
                         let parked = ParkedEvent { event, entity, reason, attempts, due: false };
@@ -253,7 +264,7 @@ impl<A: Agent> LaneTask<A> {
         match self.reactor.effect(&id) {
             EffectFate::Recorded(position) => drop(answer.send(Recorded::There(position))),
             EffectFate::Pending => self.recording = Some((id, answer, false)),
-            EffectFate::Dropped => match self.reactor.record(note, output) {
+            EffectFate::Dropped => match self.reactor.record(note, Arc::new(output)) {
                 true => self.recording = Some((id, answer, true)),
                 false => drop(answer.send(Recorded::Nowhere)),
             },

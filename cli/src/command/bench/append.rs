@@ -13,7 +13,7 @@ use super::{Effort, Row, median, raw};
 use crate::failure::Failure;
 
 /// What the data of one event weighs.
-const DATA_BYTES: usize = 256;
+pub(super) const DATA_BYTES: usize = 256;
 /// Publishes of the raw client in flight: the number that serves it best.
 const RAW_WINDOW: usize = 256;
 
@@ -54,7 +54,11 @@ pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row
 pub(super) fn draft() -> Draft {
     #[expect(clippy::unwrap_used, reason = "a constant that is a type")]
     let draft = Draft::new("bench.appended".parse().unwrap());
-    draft.data(Data::Binary { bytes: vec![7; DATA_BYTES].into(), content_type: None })
+    draft.data(data())
+}
+
+pub(super) fn data() -> Data {
+    Data::Binary { bytes: vec![7; DATA_BYTES].into(), content_type: None }
 }
 
 /// Appends per second of many callers, each of which awaits its own acknowledgement before it goes on.

@@ -7,7 +7,7 @@ use colony_agents::recording::Recording;
 use colony_bus::log::Description;
 use colony_bus::{Bus, BusOptions};
 use colony_core::SpaceName;
-use colony_server::{Finder, Node, NodeConfig, SyncMode};
+use colony_server::{ClusterConfig, Finder, LocalCluster, Node, NodeConfig, SyncMode};
 use tempfile::TempDir;
 
 use super::{BenchError, Row, raw};
@@ -56,17 +56,31 @@ impl Servers {
     }
 }
 
-impl Server {
-    pub(super) fn url(&self) -> String {
-        self.node.url()
+/// Three servers, of which each keeps a copy.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    nodes: LocalCluster,
+    _dir: TempDir,
+}
+
+impl Cluster {
+    /// Starts it, of the same program as the other servers.
+    pub(super) async fn start(servers: &Servers) -> Result<Self, Failure> {
+        let dir = tempfile::tempdir().map_err(Failure::file(std::env::temp_dir(), "written"))?;
+        let config = ClusterConfig::new("bench", dir.path());
+        let nodes = LocalCluster::start(servers.usual.node.server(), config).await?;
+        Ok(Self { nodes, _dir: dir })
     }
 
-    /// Joins a space; a new one for each name.
+    fn url(&self) -> String {
+        self.nodes.urls().join(",")
+    }
+
+    /// Joins a space with three copies; a new one for each name.
     pub(super) async fn bus(&self, space: &SpaceName, agent: &str) -> Result<Bus, Failure> {
-        #[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
-        let mut options = BusOptions::new(space.clone(), agent.parse().unwrap());
-        options.server.url = self.url();
-        options.server.monitor = self.node.monitor_url();
+        let monitor = self.nodes.nodes().first().and_then(Node::monitor_url);
+        let mut options = options(space, agent, self.url(), monitor);
+        options.server.replicas = Some(self.nodes.nodes().len());
         Ok(Bus::connect(options).await?)
     }
 
@@ -75,8 +89,44 @@ impl Server {
         &self,
         space: &SpaceName,
     ) -> Result<(jetstream::Context, String), Failure> {
-        let client = async_nats::connect(self.url()).await.map_err(raw)?;
-        Ok((jetstream::new(client), format!("colony.{space}.raw.raw.event.bench.appended._")))
+        raw_client(&self.url(), space).await
+    }
+
+    pub(super) async fn stop(self) -> Result<(), Failure> {
+        Ok(self.nodes.stop().await?)
+    }
+}
+
+fn options(space: &SpaceName, agent: &str, url: String, monitor: Option<String>) -> BusOptions {
+    #[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
+    let mut options = BusOptions::new(space.clone(), agent.parse().unwrap());
+    options.server.url = url;
+    options.server.monitor = monitor;
+    options
+}
+
+async fn raw_client(url: &str, space: &SpaceName) -> Result<(jetstream::Context, String), Failure> {
+    let urls: Vec<&str> = url.split(',').collect();
+    let client = async_nats::connect(urls).await.map_err(raw)?;
+    Ok((jetstream::new(client), format!("colony.{space}.raw.raw.event.bench.appended._")))
+}
+
+impl Server {
+    pub(super) fn url(&self) -> String {
+        self.node.url()
+    }
+
+    /// Joins a space; a new one for each name.
+    pub(super) async fn bus(&self, space: &SpaceName, agent: &str) -> Result<Bus, Failure> {
+        Ok(Bus::connect(options(space, agent, self.url(), self.node.monitor_url())).await?)
+    }
+
+    /// Returns a raw client of a space's stream, and a subject in it.
+    pub(super) async fn raw(
+        &self,
+        space: &SpaceName,
+    ) -> Result<(jetstream::Context, String), Failure> {
+        raw_client(&self.url(), space).await
     }
 }
 
