@@ -10,17 +10,19 @@ pub(crate) enum Exit {
     Input = 3,
     Server = 4,
     Log = 5,
+    Refused = 6,
     Interrupted = 130,
 }
 
 impl Exit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
         Self::Input,
         Self::Server,
         Self::Log,
+        Self::Refused,
         Self::Interrupted,
     ];
 
@@ -38,6 +40,7 @@ impl Exit {
             Self::Input => "input",
             Self::Server => "server",
             Self::Log => "log",
+            Self::Refused => "refused",
             Self::Interrupted => "interrupted",
         }
     }
@@ -50,6 +53,9 @@ impl Exit {
             Self::Input => "the data given is not what it should be",
             Self::Server => "the server cannot be reached, is too old, refuses, or does not start",
             Self::Log => "not found in the log, or somebody else was first (a conflict)",
+            Self::Refused => {
+                "a rule of a protocol stands against it: refused, or appended without effect"
+            }
             Self::Interrupted => "interrupted with Ctrl-C before it was done",
         }
     }
