@@ -28,6 +28,7 @@ mod schedule;
 mod status;
 mod tail;
 mod task;
+mod tax;
 mod up;
 mod vote;
 mod why;
@@ -92,6 +93,7 @@ pub(crate) enum Command {
     Resume(gate::ResumeArgs),
     #[command(subcommand)]
     Gate(gate::Command),
+    Tax(tax::Args),
     /// Makes keys for agents and prints their permissions.
     #[command(subcommand)]
     Agent(agent::Command),
@@ -133,6 +135,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Stop(args) => gate::stop(args, &context).await,
         Command::Resume(args) => gate::resume(args, &context).await,
         Command::Gate(command) => gate::run(command, &context).await,
+        Command::Tax(args) => tax::run(args, &context).await,
         Command::Agent(command) => agent::run(command, &context),
         Command::Completions(args) => completions::run(args),
     }

@@ -15,5 +15,6 @@ mod protocols;
 mod readers;
 mod run;
 mod tasks;
+mod tax;
 mod tls;
 mod up;
