@@ -6,22 +6,33 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::options::Invocation;
 
+mod action;
 mod agent;
 mod agents;
-mod at;
+pub(crate) mod at;
 pub(crate) mod bench;
 mod bisect;
 mod capture;
+mod charter;
 mod completions;
+mod contract;
 pub(crate) mod demo;
 mod doc;
 mod fork;
+mod gate;
+mod handoff;
 mod import;
 mod log;
 mod publish;
+mod quota;
+mod reputation;
+mod schedule;
 mod status;
 mod tail;
+mod task;
+mod tax;
 mod up;
+mod vote;
 mod why;
 
 /// What to do.
@@ -62,12 +73,36 @@ pub(crate) enum Command {
     Capture(capture::Args),
     /// Shows the server, what an acknowledgement means there, and what the space holds.
     Status(status::Args),
+    #[command(subcommand)]
+    Agents(agents::Command),
+    #[command(subcommand)]
+    Task(task::Command),
+    #[command(subcommand)]
+    Handoff(handoff::Command),
+    #[command(subcommand)]
+    Quota(quota::Command),
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    #[command(subcommand)]
+    Vote(vote::Command),
+    #[command(subcommand)]
+    Action(action::Command),
+    #[command(subcommand)]
+    Contract(contract::Command),
+    #[command(subcommand)]
+    Reputation(reputation::Command),
+    #[command(subcommand)]
+    Charter(charter::Command),
+    Ask(gate::AskArgs),
+    Answer(gate::AnswerArgs),
+    Stop(gate::StopArgs),
+    Resume(gate::ResumeArgs),
+    #[command(subcommand)]
+    Gate(gate::Command),
+    Tax(tax::Args),
     /// Runs agents and looks after them; makes their keys.
     #[command(subcommand)]
     Agent(agent::Command),
-    /// Shows the agents of the space.
-    #[command(subcommand)]
-    Agents(agents::Command),
     /// Prints completions for a shell.
     Completions(completions::Args),
 }
@@ -95,6 +130,21 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Status(args) => status::run(args, &context).await,
         Command::Agent(command) => agent::run(command, &context).await,
         Command::Agents(command) => agents::run(command, &context).await,
+        Command::Task(command) => task::run(command, &context).await,
+        Command::Handoff(command) => handoff::run(command, &context).await,
+        Command::Quota(command) => quota::run(command, &context).await,
+        Command::Schedule(command) => schedule::run(command, &context).await,
+        Command::Vote(command) => vote::run(command, &context).await,
+        Command::Action(command) => action::run(command, &context).await,
+        Command::Contract(command) => contract::run(command, &context).await,
+        Command::Reputation(command) => reputation::run(command, &context).await,
+        Command::Charter(command) => charter::run(command, &context).await,
+        Command::Ask(args) => gate::ask(args, &context).await,
+        Command::Answer(args) => gate::answer(args, &context).await,
+        Command::Stop(args) => gate::stop(args, &context).await,
+        Command::Resume(args) => gate::resume(args, &context).await,
+        Command::Gate(command) => gate::run(command, &context).await,
+        Command::Tax(args) => tax::run(args, &context).await,
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -11,6 +11,7 @@ pub(crate) enum Exit {
     Server = 4,
     Log = 5,
     Differs = 6,
+    Refused = 7,
     Interrupted = 130,
 }
 
@@ -23,6 +24,7 @@ impl Exit {
         Self::Server,
         Self::Log,
         Self::Differs,
+        Self::Refused,
         Self::Interrupted,
     ];
 
@@ -41,6 +43,7 @@ impl Exit {
             Self::Server => "server",
             Self::Log => "log",
             Self::Differs => "differs",
+            Self::Refused => "refused",
             Self::Interrupted => "interrupted",
         }
     }
@@ -54,6 +57,9 @@ impl Exit {
             Self::Server => "the server cannot be reached, is too old, refuses, or does not start",
             Self::Log => "not found in the log, or somebody else was first (a conflict)",
             Self::Differs => "what was done again is not what was recorded",
+            Self::Refused => {
+                "a rule of a protocol stands against it: refused, or appended without effect"
+            }
             Self::Interrupted => "interrupted with Ctrl-C before it was done",
         }
     }

@@ -7,17 +7,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use colony_agents::command::CommandError;
-use colony_agents::{ForkError, InstanceError, ParkedError, VerifyError};
+use colony_agents::protocol::{Outcome as Judged, Rejection};
+use colony_agents::{DeskError, ForkError, InstanceError, ParkedError, Told, VerifyError};
 use colony_bus::log::{ConnectError, Outcome, ReadError};
 use colony_bus::memory::OrderError;
 use colony_bus::{DocumentError, EntryError, WriteError};
 use colony_core::capture::CaptureError;
 use colony_core::document::{EditError, ReadError as ViewError};
 use colony_core::name::NameError;
-use colony_core::{AgentName, CloudEventError, Position};
+use colony_core::{AgentName, CloudEventError, EntityName, EventType, Position};
 use colony_server::{CredentialError, FindError, NodeError};
 use serde_json::{Value, json};
 
+use crate::coordinate::against;
 use crate::exit::Exit;
 use crate::output::style;
 
@@ -73,6 +75,16 @@ pub(crate) enum Failure {
     PredicateStatus { cut: Position, status: std::process::ExitStatus },
     #[error("{agent} does something else than it did, in answer to the event at {event}")]
     Differs { agent: AgentName, event: Position },
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    #[error(transparent)]
+    NoEffect(#[from] NoEffect),
+    #[error(
+        "{quota} grants {asked} to {agent} no more in this period: {available} are available to it, {kept} of the rest are kept for others; ask again after {until}",
+        asked = refusal.asked, agent = refusal.by, available = refusal.available,
+        kept = refusal.kept_for_others, until = refusal.until
+    )]
+    Exhausted { quota: EntityName, refusal: Box<colony_agents::protocol::quota::Refusal> },
     #[error("{} cannot be {action}", path.display())]
     File {
         path: PathBuf,
@@ -171,6 +183,23 @@ pub(crate) enum InputError {
         "the agent would hear nothing: say what it listens to (--on, --entity, --author, --mail, --document, --schedule)"
     )]
     ListensToNothing,
+    #[error("what was given is not UTF-8; nothing was appended")]
+    NotText(#[source] std::str::Utf8Error),
+    #[error("what was given cannot be read; nothing was appended")]
+    Given {
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("that is no A2A agent card; nothing was appended")]
+    AgentCard(#[source] colony_agents::protocol::directory::A2aError),
+    #[error("{terms} have no form that could be signed; nothing was appended")]
+    Canonical {
+        terms: &'static str,
+        #[source]
+        source: colony_agents::protocol::CanonicalError,
+    },
+    #[error("the key cannot sign; nothing was appended")]
+    Signing(#[source] colony_core::signature::KeyError),
     #[error("no key was given: name the file of an NKey seed with --key")]
     NoKey,
     #[error("{} does not hold an NKey seed of an agent (SU...)", path.display())]
@@ -179,6 +208,29 @@ pub(crate) enum InputError {
         #[source]
         source: colony_core::signature::KeyError,
     },
+}
+
+/// An event was appended, and everybody ignores it.
+#[derive(Debug, thiserror::Error)]
+#[error("{ty} at position {position} has no effect: {reason}")]
+pub(crate) struct NoEffect {
+    ty: EventType,
+    position: Position,
+    reason: Box<Rejection>,
+}
+
+impl NoEffect {
+    /// Returns what stood against an event, if anything did.
+    pub(crate) fn of(told: &Told) -> Option<Self> {
+        match &told.outcome {
+            Judged::Ignored(reason) => Some(Self {
+                ty: told.ty.clone(),
+                position: told.position,
+                reason: Box::new(reason.clone()),
+            }),
+            Judged::Applied | Judged::Unrelated => None,
+        }
+    }
 }
 
 /// The bad lines of a file.
@@ -251,6 +303,8 @@ pub(crate) enum NotFound {
     Parked { position: Position, agent: AgentName },
     #[error("nothing stands at {path:?} in the document {document:?}")]
     Place { path: String, document: String },
+    #[error("there is no {what} {name:?} in space {space}, as far as position {position}")]
+    Agreed { what: &'static str, name: String, space: String, position: Position },
 }
 
 impl Failure {
@@ -281,6 +335,8 @@ impl Failure {
             Self::Fork(ForkError::Read(_)) => Exit::Server,
             Self::PredicateStatus { .. } => Exit::Input,
             Self::Differs { .. } => Exit::Differs,
+            Self::NoEffect(_) | Self::Exhausted { .. } => Exit::Refused,
+            Self::Desk(error) => of_desk(error),
             Self::Demo(_)
             | Self::Bench(_)
             | Self::Command(_)
@@ -306,6 +362,8 @@ impl Failure {
             Self::Write(error) => Some(error.outcome()),
             Self::ImportStopped { .. } => Some(Outcome::Unknown),
             Self::Document(error) => Some(error.outcome()),
+            Self::Desk(error) => Some(error.outcome()),
+            Self::NoEffect(_) | Self::Exhausted { .. } => Some(Outcome::Applied),
             Self::Connect(_)
             | Self::Read(_)
             | Self::Entry(_)
@@ -356,11 +414,13 @@ impl Failure {
             cause = error.source();
         }
         let text = if json {
-            let lines = match self {
-                Self::Input(InputError::Lines(bad)) => Some(bad.to_json()),
+            let more = match self {
+                Self::Input(InputError::Lines(bad)) => Some(("lines", bad.to_json())),
+                Self::Desk(DeskError::Rejected(reason)) => Some(("against", against(reason))),
+                Self::NoEffect(NoEffect { reason, .. }) => Some(("against", against(reason))),
                 _ => None,
             };
-            json_error(exit, &self.to_string(), &causes, self.outcome(), lines)
+            json_error(exit, &self.to_string(), &causes, self.outcome(), more)
         } else {
             let red = style::ERROR;
             let mut text = format!("{red}error:{red:#} {self}");
@@ -381,7 +441,7 @@ pub(crate) fn json_error(
     message: &str,
     causes: &[String],
     outcome: Option<Outcome>,
-    lines: Option<Value>,
+    more: Option<(&str, Value)>,
 ) -> String {
     let mut error = json!({
         "kind": exit.token(),
@@ -393,8 +453,8 @@ pub(crate) fn json_error(
         if let Some(outcome) = outcome {
             object.insert("outcome".into(), json!(outcome));
         }
-        if let Some(lines) = lines {
-            object.insert("lines".into(), lines);
+        if let Some((name, value)) = more {
+            object.insert(name.into(), value);
         }
     }
     json!({ "error": error }).to_string()
@@ -425,6 +485,14 @@ fn of_parked(error: &ParkedError) -> Exit {
         ParkedError::NotParked { .. } | ParkedError::Closed { .. } => Exit::Log,
         ParkedError::Read(_) | ParkedError::Append(_) => Exit::Server,
         _ => Exit::Failed,
+    }
+}
+
+fn of_desk(error: &DeskError) -> Exit {
+    match error {
+        DeskError::Rejected(_) => Exit::Refused,
+        DeskError::Write(error) => of_write(error),
+        _ => Exit::Server,
     }
 }
 

@@ -6,18 +6,22 @@ mod cache;
 mod carriers;
 mod command;
 mod context;
+mod coordinate;
 mod duration;
 mod exit;
 mod failure;
 mod filter;
+mod given;
 mod handler;
 mod interrupt;
 mod options;
+mod outline;
 mod output;
 mod point;
 mod progress;
 mod show;
 mod source;
+mod span;
 
 fn main() -> ExitCode {
     let invocation = match options::parse() {

@@ -12,7 +12,7 @@ mod waits;
 pub use meter::{Clock, Meter};
 pub use path::{Leg, Step};
 pub use purpose::{Amount, Purpose};
-pub use report::{Channels, Handovers, Report, Rework, Span};
+pub use report::{Channels, Handovers, OnPath, Passage, Report, Rework, Span};
 pub use waits::{Wait, WaitKind};
 
 #[cfg(test)]

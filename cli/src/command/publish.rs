@@ -1,8 +1,5 @@
 //! `colony publish`
 
-use std::io::Read as _;
-use std::path::Path;
-
 use colony_bus::Draft;
 use colony_core::event::EventTime;
 use colony_core::{AgentName, Data, EntityName, EventId, EventType, Position, Timestamp};
@@ -10,6 +7,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Failure, InputError, NotFound};
+use crate::given;
 use crate::output::{Format, style};
 
 /// Publishes an event, and waits until it is durable.
@@ -106,16 +104,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn read_data(given: &str, media_type: Option<String>) -> Result<Data, Failure> {
-    let bytes = match given.strip_prefix('@') {
-        Some(path) => std::fs::read(path).map_err(Failure::file(path, "read"))?,
-        None if given == "-" => {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().read_to_end(&mut bytes);
-            read.map_err(Failure::file(Path::new("stdin"), "read"))?;
-            bytes
-        }
-        None => given.as_bytes().to_vec(),
-    };
+    let bytes = given::bytes(given)?;
     let is_json = media_type.as_deref().is_none_or(is_json);
     let is_text = media_type.as_deref().is_some_and(|media| media.starts_with("text/"));
     if !is_json && !is_text {

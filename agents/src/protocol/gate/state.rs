@@ -168,6 +168,16 @@ impl GateState {
         })
     }
 
+    /// Returns the stop of the whole space, if it is stopped.
+    pub fn space_stop(&self) -> Option<&Stop> {
+        self.space.as_ref()
+    }
+
+    /// Returns the agents that are stopped each for themselves, in the order of their names.
+    pub fn stops(&self) -> impl ExactSizeIterator<Item = (&AgentName, &Stop)> {
+        self.stopped.iter()
+    }
+
     /// Returns what stops an agent: a stop of its own, or of the whole space.
     pub fn stop_of(&self, agent: &AgentName) -> Option<&Stop> {
         self.space.as_ref().or_else(|| self.stopped.get(agent))

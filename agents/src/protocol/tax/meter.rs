@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::path::Paths;
 use super::purpose::{Amount, Purpose, count};
-use super::report::{Channels, Handovers, Report, Rework, Span};
+use super::report::{Channels, Handovers, Passage, Report, Rework, Span};
 use super::waits::Waits;
 use crate::protocol::coordination::{CoordinationState, Outcome};
 use crate::protocol::time::Millis;
@@ -40,6 +40,7 @@ pub struct Meter {
     waits: Waits,
     paths: Paths,
     touched: BTreeMap<String, (AgentName, u64)>,
+    passages: BTreeMap<(AgentName, AgentName), u64>,
     spans: BTreeMap<i64, BTreeMap<Purpose, u64>>,
     span_nanos: i64,
 }
@@ -69,6 +70,11 @@ impl Meter {
         let mut meter = Self::new(clock);
         entries.into_iter().for_each(|entry| meter.take(entry));
         meter.report()
+    }
+
+    /// Passes an entry that stands before what is measured, so that what was agreed by then is known.
+    pub fn pass(&mut self, entry: &Entry) {
+        self.space.evolve(entry);
     }
 
     /// Takes the next entry.
@@ -170,7 +176,8 @@ impl Meter {
                 Some((last, times)) => {
                     self.report.handovers.touches += 1;
                     if *last != event.author {
-                        *last = event.author.clone();
+                        let from = std::mem::replace(last, event.author.clone());
+                        *self.passages.entry((from, event.author.clone())).or_default() += 1;
                         *times += 1;
                         self.report.handovers.times += 1;
                     }
@@ -208,13 +215,20 @@ impl Meter {
         most.retain(|(_, times)| *times > 0);
         most.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         most.truncate(MAX_HANDOVERS);
+        let passage = |((from, to), times): (&(AgentName, AgentName), &u64)| Passage {
+            from: from.clone(),
+            to: to.clone(),
+            times: *times,
+        };
+        let mut matrix: Vec<_> = self.passages.iter().map(passage).collect();
+        matrix.sort_by_key(|passage| std::cmp::Reverse(passage.times));
         let agents = self.authors.len() as u64;
         let possible = agents * agents.saturating_sub(1) / 2;
         Report {
             timeline: self.spans.iter().map(span).collect(),
             channels: Channels { agents, used: self.pairs.len() as u64, possible },
             waits: self.waits.ended(),
-            handovers: Handovers { most, ..self.report.handovers.clone() },
+            handovers: Handovers { most, matrix, ..self.report.handovers.clone() },
             critical_path: self.paths.critical(),
             ..self.report.clone()
         }

@@ -85,6 +85,32 @@ pub struct Handovers {
     pub touches: u64,
     /// By thing, most first; at most a hundred.
     pub most: Vec<(String, u64)>,
+    /// From which agent to which, most first.
+    pub matrix: Vec<Passage>,
+}
+
+/// How often things passed from one agent to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Who touched them before.
+    pub from: AgentName,
+    /// Who touched them next.
+    pub to: AgentName,
+    /// How often.
+    pub times: u64,
+}
+
+/// What one agent did on the critical path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnPath {
+    /// How many of its steps are its own: time in which it went on.
+    pub own_steps: u64,
+    /// That time.
+    pub own: Millis,
+    /// How many of its steps take over from another agent: time in which the end waited for it.
+    pub handover_steps: u64,
+    /// That time.
+    pub waited: Millis,
 }
 
 impl Report {
@@ -104,6 +130,39 @@ impl Report {
     pub fn context_per_mille(&self) -> u64 {
         let context = self.amount(Purpose::Context).bytes;
         context.saturating_mul(1_000) / self.amount(Purpose::Work).bytes.max(1)
+    }
+
+    /// Returns the verification tax: entries that judge for a thousand entries of work.
+    pub fn verification_per_mille(&self) -> u64 {
+        let judged = self.amount(Purpose::Verification).entries;
+        judged.saturating_mul(1_000) / self.amount(Purpose::Work).entries.max(1)
+    }
+
+    /// Returns the synchronisation tax: the time that was waited, in all. Waits at the same time all count.
+    pub fn waited(&self) -> Millis {
+        let waits = self.waits.iter().map(|wait| wait.millis.get());
+        Millis::new(waits.fold(0, u64::saturating_add))
+    }
+
+    /// Returns what each agent did on the critical path, and how long the end waited for it there.
+    pub fn critical_agents(&self) -> BTreeMap<&AgentName, OnPath> {
+        let mut agents: BTreeMap<_, OnPath> = BTreeMap::new();
+        let longer = |sum: Millis, step: Millis| Millis::new(sum.get().saturating_add(step.get()));
+        for step in &self.critical_path {
+            let on_path = agents.entry(&step.agent).or_default();
+            match step.leg {
+                Leg::Start => {}
+                Leg::Own => {
+                    on_path.own_steps += 1;
+                    on_path.own = longer(on_path.own, step.millis);
+                }
+                Leg::Handover => {
+                    on_path.handover_steps += 1;
+                    on_path.waited = longer(on_path.waited, step.millis);
+                }
+            }
+        }
+        agents
     }
 
     /// Returns how many entries that are not work each finished task took, in thousandths.

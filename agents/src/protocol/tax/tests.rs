@@ -40,6 +40,7 @@ fn work_and_coordination_are_counted_apart() {
         report.waits,
         [wait(WaitKind::Worker, "bob", 10), wait(WaitKind::Verdict, "ann", 5)]
     );
+    assert_eq!((report.waited(), report.verification_per_mille()), (Millis::from_secs(15), 500));
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
@@ -68,6 +69,21 @@ fn silence_blocks_and_rework_are_charged_to_whom_they_were_waited_on() {
     assert_eq!((report.rework.lapsed, report.rework.rejected), (1, 1));
     assert_eq!(report.rework.lost, Millis::from_secs(20), "bob held it for nothing");
     assert_eq!(report.tasks_done, 0);
+}
+
+#[test]
+fn what_was_agreed_before_is_known_and_not_counted() {
+    let told = given()
+        .says("ann", "task.offered", "x", json!({"what": "x"}))
+        .says("bob", "task.claimed", "x", json!({"until": t(100)}))
+        .at(40)
+        .says("bob", "task.done", "x", json!({"fence": 2}));
+    let mut meter = Meter::new(Clock::Recorded);
+    told.entries[..2].iter().for_each(|entry| meter.pass(entry));
+    told.entries[2..].iter().for_each(|entry| meter.take(entry));
+    let report = meter.report();
+    assert_eq!((report.tasks_done, report.task_time), (1, Millis::from_secs(40)));
+    assert_eq!((report.amount(Purpose::Agreement).entries, report.rework.ignored), (0, 0));
 }
 
 fn caused(position: u64, seconds: i64, who: &str, by: Option<(&str, u64)>) -> Entry {
@@ -154,6 +170,7 @@ fn it_says_of_real_commits_what_can_be_counted_by_hand() {
     assert_eq!(report.channels.agents, 257);
     // By hand: for each file, count the commits by another author than the one before.
     let mut last = std::collections::BTreeMap::new();
+    let mut passages = std::collections::BTreeMap::new();
     let (mut handovers, mut touches) = (0, 0);
     for entry in &log {
         let data: serde_json::Value = entry.event().data.to_value().unwrap();
@@ -163,14 +180,25 @@ fn it_says_of_real_commits_what_can_be_counted_by_hand() {
             if let Some(before) = last.insert(path, author.clone()) {
                 touches += 1;
                 handovers += u64::from(before != author);
+                if before != author {
+                    *passages.entry((before, author)).or_insert(0) += 1;
+                }
             }
         }
     }
     assert_eq!((report.handovers.times, report.handovers.touches), (handovers, touches));
+    let matrix = report.handovers.matrix.iter();
+    let matrix: std::collections::BTreeMap<_, u64> =
+        matrix.map(|p| ((p.from.clone(), p.to.clone()), p.times)).collect();
+    assert_eq!(matrix, passages);
     // By hand, in another language: from the last commit back, to the latest known parent, or to the author's own before;
     // where authors' clocks contradict each other, no time passes.
     let (own, waited) = report.critical_time();
     assert_eq!((report.critical_path.len(), waited), (122, Millis::from_secs(2_143_962)));
+    let agents = report.critical_agents();
+    let sum = |of: fn(&OnPath) -> Millis| agents.values().map(|on_path| of(on_path).get()).sum();
+    let sums: (u64, u64) = (sum(|on_path| on_path.own), sum(|on_path| on_path.waited));
+    assert_eq!(sums, (own.get(), waited.get()));
     let (first, last) = (report.first.unwrap(), report.last.unwrap());
     assert!(own.get() + waited.get() <= Millis::between(first, last).get());
 }
