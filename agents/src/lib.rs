@@ -21,8 +21,11 @@ mod fork;
 mod verify;
 
 pub mod protocol;
+pub mod ready;
 pub mod recording;
 pub mod summary;
+pub mod team;
+pub mod trial;
 
 #[doc(inline)]
 pub use crate::{
