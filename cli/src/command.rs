@@ -15,9 +15,11 @@ pub(crate) mod demo;
 mod doc;
 mod import;
 mod log;
+pub(crate) mod mode;
 mod publish;
 mod status;
 mod tail;
+pub(crate) mod team;
 mod up;
 mod why;
 
@@ -58,6 +60,12 @@ pub(crate) enum Command {
     /// Makes keys for agents and prints their permissions.
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Ready-made agents that work together, as a file says.
+    #[command(subcommand)]
+    Team(team::Command),
+    /// Ways of working together: tries them, compares them, says which one fits.
+    #[command(subcommand)]
+    Mode(mode::Command),
     /// Prints completions for a shell.
     Completions(completions::Args),
 }
@@ -82,6 +90,8 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Capture(args) => capture::run(args, &context).await,
         Command::Status(args) => status::run(args, &context).await,
         Command::Agent(command) => agent::run(command, &context),
+        Command::Team(command) => team::run(command, &context).await,
+        Command::Mode(command) => mode::run(command, &context).await,
         Command::Completions(args) => completions::run(args),
     }
 }
