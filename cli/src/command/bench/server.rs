@@ -63,11 +63,23 @@ impl Server {
 
     /// Joins a space; a new one for each name.
     pub(super) async fn bus(&self, space: &SpaceName, agent: &str) -> Result<Bus, Failure> {
+        Ok(Bus::connect(self.options(space, agent)).await?)
+    }
+
+    /// Returns how an agent joins a space here.
+    pub(super) fn options(&self, space: &SpaceName, agent: &str) -> BusOptions {
         #[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
         let mut options = BusOptions::new(space.clone(), agent.parse().unwrap());
         options.server.url = self.url();
         options.server.monitor = self.node.monitor_url();
-        Ok(Bus::connect(options).await?)
+        options
+    }
+
+    /// Kills the server with -9 and starts it again.
+    pub(super) async fn kill_and_restart(&mut self) -> Result<(), Failure> {
+        self.node.kill().await?;
+        self.node.restart().await?;
+        Ok(())
     }
 
     /// Returns a raw client of a space's stream, and a subject in it.
