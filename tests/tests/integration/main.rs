@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panic")]
 
 mod agents_once;
+mod claims;
 mod cluster;
 mod crash;
 mod disk;
