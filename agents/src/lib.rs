@@ -26,8 +26,11 @@ pub mod command;
 mod desk;
 
 pub mod protocol;
+pub mod ready;
 pub mod recording;
 pub mod summary;
+pub mod team;
+pub mod trial;
 
 #[doc(inline)]
 pub use crate::{

@@ -23,6 +23,7 @@ mod gate;
 mod handoff;
 mod import;
 mod log;
+pub(crate) mod mode;
 mod publish;
 mod quota;
 mod reputation;
@@ -31,6 +32,7 @@ mod status;
 mod tail;
 mod task;
 mod tax;
+pub(crate) mod team;
 mod up;
 mod vote;
 mod why;
@@ -103,6 +105,12 @@ pub(crate) enum Command {
     /// Runs agents and looks after them; makes their keys.
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Ready-made agents that work together, as a file says.
+    #[command(subcommand)]
+    Team(team::Command),
+    /// Ways of working together: tries them, compares them, says which one fits.
+    #[command(subcommand)]
+    Mode(mode::Command),
     /// Prints completions for a shell.
     Completions(completions::Args),
 }
@@ -145,6 +153,8 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Resume(args) => gate::resume(args, &context).await,
         Command::Gate(command) => gate::run(command, &context).await,
         Command::Tax(args) => tax::run(args, &context).await,
+        Command::Team(command) => team::run(command, &context).await,
+        Command::Mode(command) => mode::run(command, &context).await,
         Command::Completions(args) => completions::run(args),
     }
 }

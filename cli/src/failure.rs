@@ -52,6 +52,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Demo(#[from] crate::command::demo::DemoError),
     #[error(transparent)]
+    Team(#[from] crate::command::team::TeamError),
+    #[error(transparent)]
+    Mode(#[from] crate::command::mode::ModeError),
+    #[error(transparent)]
     NotFound(#[from] NotFound),
     #[error(transparent)]
     Instance(#[from] InstanceError),
@@ -325,6 +329,7 @@ impl Failure {
             Self::Entry(_) => Exit::Failed,
             Self::Write(error) | Self::ImportStopped { source: error, .. } => of_write(error),
             Self::Credential(_) | Self::Input(_) => Exit::Input,
+            Self::Team(error) if error.is_input() => Exit::Input,
             Self::Document(error) => of_document(error),
             Self::View(error) => of_view(error),
             Self::NotFound(_) => Exit::Log,
@@ -343,6 +348,8 @@ impl Failure {
             | Self::Verify(_)
             | Self::Fork(_)
             | Self::Predicate { .. }
+            | Self::Team(_)
+            | Self::Mode(_)
             | Self::File { .. }
             | Self::Exists { .. }
             | Self::Capture { .. }
@@ -374,6 +381,8 @@ impl Failure {
             | Self::Input(_)
             | Self::Demo(_)
             | Self::Bench(_)
+            | Self::Team(_)
+            | Self::Mode(_)
             | Self::NotFound(_)
             | Self::Instance(_)
             | Self::Command(_)

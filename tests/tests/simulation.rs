@@ -16,6 +16,8 @@ mod actor;
 mod chance;
 #[path = "simulation/check.rs"]
 mod check;
+#[path = "simulation/claims.rs"]
+mod claims;
 #[path = "simulation/model.rs"]
 mod model;
 #[path = "simulation/network.rs"]

@@ -14,6 +14,7 @@ use crate::output::Format;
 mod append;
 mod apply;
 mod at;
+mod coordinate;
 mod memory;
 mod open;
 mod react;
@@ -59,6 +60,9 @@ enum What {
     React,
     /// Everything as it stood at random points of a log of 1,000,000 events, as a process of its own.
     At,
+    /// Coordination: claims by up to 1,000 agents beside a Redis lock (where `redis-server` is on the path) and one conductor; what is left
+    /// when something is killed; directory, feed, folds.
+    Coordinate,
     /// Everything.
     All,
 }
@@ -93,6 +97,8 @@ pub(crate) enum BenchError {
     Verify(#[from] colony_agents::VerifyError),
     #[error(transparent)]
     Document(#[from] colony_bus::document::DocumentError),
+    #[error("the agents measured stopped")]
+    Shift(#[from] colony_agents::ready::ShiftError),
     #[error("a measurement's own process failed: {0}")]
     Process(String),
 }
@@ -168,6 +174,9 @@ async fn measure(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     if wants(What::At) {
         rows.extend(at::measure(&servers, effort).await?);
+    }
+    if wants(What::Coordinate) {
+        rows.extend(coordinate::measure(&servers, effort).await?);
     }
     servers.stop().await?;
     show(&rows, context)

@@ -26,7 +26,7 @@ impl Space<'_> {
 
     /// Must be refused by a rule; returns the rule and its fields.
     fn refused(&self, agent: &str, args: &[&str]) -> (String, Value) {
-        let error = self.colony(agent, args).error(6);
+        let error = self.colony(agent, args).error(7);
         assert_eq!(error["outcome"], "not-applied", "{error}");
         let against = &error["against"];
         (against["rule"].as_str().unwrap().to_owned(), against["fields"].clone())
@@ -132,7 +132,7 @@ fn quotas(space: &Space<'_>) {
     assert_eq!((&taken["quota"]["granted"], &taken["quota"]["taken"]), (&true.into(), &60.into()));
     let reservation = taken["quota"]["reservation"].to_string();
     // A request that cannot be granted stands in the log as a need.
-    let error = space.colony("cid", &["quota", "take", "api", "50"]).error(6);
+    let error = space.colony("cid", &["quota", "take", "api", "50"]).error(7);
     assert_eq!(error["outcome"], "applied");
     assert!(error["message"].as_str().unwrap().contains("ask again after"), "{error}");
     assert_eq!(space.refused("bob", &["quota", "take", "api", "101"]).0, "TooMuch");

@@ -47,7 +47,7 @@ async fn a_task_is_claimed_once_and_who_comes_late_is_told_owner_round_and_fence
     assert_eq!(claimed["task"]["phase"]["held"]["fence"], fence);
 
     let tail = lab.one(&["status", "--quick"])["tail"].clone();
-    let refused = of(&lab, "cid", &["task", "claim", "fence"]).error(6);
+    let refused = of(&lab, "cid", &["task", "claim", "fence"]).error(7);
     assert_eq!((&refused["kind"], &refused["outcome"]), (&"refused".into(), &"not-applied".into()));
     assert_eq!(refused["against"]["rule"], "Held");
     assert_eq!(refused["against"]["fields"], json!({"owner": "bob", "round": 1, "fence": fence}));
@@ -61,7 +61,7 @@ async fn a_task_is_claimed_once_and_who_comes_late_is_told_owner_round_and_fence
     of(&lab, "cid", &["publish", "task.claimed", "--entity", "fence", "--data", claim]).json();
 
     let stale = ["task", "done", "fence", "--fence", "1"];
-    let stale = of(&lab, "bob", &stale).error(6);
+    let stale = of(&lab, "bob", &stale).error(7);
     assert_eq!(stale["against"]["rule"], "Fence");
     assert_eq!(stale["against"]["fields"], json!({"given": 1, "fence": fence, "owner": "bob"}));
 
@@ -78,7 +78,7 @@ async fn a_task_is_claimed_once_and_who_comes_late_is_told_owner_round_and_fence
         &["task", "done", "fence", "--result", r#"{"coats":2}"#, "--evidence", "photo"],
     );
     assert_eq!(
-        of(&lab, "bob", &["task", "verify", "fence"]).error(6)["against"]["rule"],
+        of(&lab, "bob", &["task", "verify", "fence"]).error(7)["against"]["rule"],
         "NotVerifier"
     );
     let verified = does(&lab, "ann", &["task", "verify", "fence", "--how", "went and looked"]);
@@ -107,7 +107,7 @@ async fn who_is_silent_is_replaced_and_its_fence_counts_no_more() {
     let lab = Lab::new().await;
     does(&lab, "ann", &["task", "offer", "fence", "paint the fence"]);
     let held = does(&lab, "bob", &["task", "claim", "fence", "--for", "1h"]);
-    let early = of(&lab, "cid", &["task", "lapse", "fence"]).error(6);
+    let early = of(&lab, "cid", &["task", "lapse", "fence"]).error(7);
     assert_eq!(early["against"]["rule"], "NotOverdue");
     assert_eq!(early["against"]["fields"]["owner"], "bob");
 
@@ -120,7 +120,7 @@ async fn who_is_silent_is_replaced_and_its_fence_counts_no_more() {
     let taken = takes(&lab, "cid", &["task", "claim", "fence"], "Held");
     let types: Vec<_> = taken["events"].as_array().unwrap().iter().map(|e| &e["type"]).collect();
     assert_eq!(types, ["task.lapsed", "task.claimed"]);
-    let late = of(&lab, "bob", &["task", "done", "fence", "--fence", &fence.to_string()]).error(6);
+    let late = of(&lab, "bob", &["task", "done", "fence", "--fence", &fence.to_string()]).error(7);
     assert_eq!(late["against"]["rule"], "NotOwner");
     assert_eq!(late["against"]["fields"]["owner"], "cid");
     does(&lab, "cid", &["task", "done", "fence"]);
@@ -144,12 +144,12 @@ async fn bids_open_and_sealed_are_awarded_by_the_rule_that_was_told() {
     let lab = Lab::new().await;
     let offer = ["task", "offer", "pit", "dig", "--bid-until", "1h", "--bidders", "2"];
     does(&lab, "ann", &offer);
-    assert_eq!(of(&lab, "bob", &["task", "claim", "pit"]).error(6)["against"]["rule"], "ByBids");
+    assert_eq!(of(&lab, "bob", &["task", "claim", "pit"]).error(7)["against"]["rule"], "ByBids");
     does(&lab, "bob", &["task", "bid", "pit", "--price", "50", "--finish", "10m"]);
-    let open = of(&lab, "zoe", &["task", "close", "pit"]).error(6);
+    let open = of(&lab, "zoe", &["task", "close", "pit"]).error(7);
     assert_eq!(open["against"]["rule"], "Open");
     does(&lab, "cid", &["task", "bid", "pit", "--price", "40", "--finish", "20m"]);
-    let full = of(&lab, "dee", &["task", "bid", "pit", "--price", "1", "--finish", "1m"]).error(6);
+    let full = of(&lab, "dee", &["task", "bid", "pit", "--price", "1", "--finish", "1m"]).error(7);
     assert_eq!(
         full["against"],
         json!({"protocol": "task", "rule": "Full", "fields": {"at_most": 2},
@@ -169,7 +169,7 @@ async fn bids_open_and_sealed_are_awarded_by_the_rule_that_was_told() {
     let finish = kept["finish"].as_str().unwrap();
     let nonce = kept["nonce"].as_str().unwrap();
     let reveal = ["task", "reveal", "well", "--price", "70", "--finish", finish, "--nonce", nonce];
-    assert_eq!(of(&lab, "bob", &reveal).error(6)["against"]["rule"], "Open");
+    assert_eq!(of(&lab, "bob", &reveal).error(7)["against"]["rule"], "Open");
 }
 
 #[test]

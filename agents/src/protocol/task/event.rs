@@ -58,6 +58,23 @@ pub struct Offered {
     pub quorum: Option<u32>,
 }
 
+impl Offered {
+    /// Makes an offer that says nothing but what is to be done.
+    pub fn of(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            done_when: String::new(),
+            skills: Vec::new(),
+            after: Vec::new(),
+            deadline: None,
+            claim_ms: None,
+            mode: Mode::Claim,
+            verifiers: Vec::new(),
+            quorum: None,
+        }
+    }
+}
+
 /// How a worker is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -118,7 +118,19 @@ impl Server {
 
     /// Joins a space; a new one for each name.
     pub(super) async fn bus(&self, space: &SpaceName, agent: &str) -> Result<Bus, Failure> {
-        Ok(Bus::connect(options(space, agent, self.url(), self.node.monitor_url())).await?)
+        Ok(Bus::connect(self.options(space, agent)).await?)
+    }
+
+    /// Returns how an agent joins a space here.
+    pub(super) fn options(&self, space: &SpaceName, agent: &str) -> BusOptions {
+        options(space, agent, self.url(), self.node.monitor_url())
+    }
+
+    /// Kills the server with -9 and starts it again.
+    pub(super) async fn kill_and_restart(&mut self) -> Result<(), Failure> {
+        self.node.kill().await?;
+        self.node.restart().await?;
+        Ok(())
     }
 
     /// Returns a raw client of a space's stream, and a subject in it.

@@ -57,7 +57,7 @@ fn now_us() -> u64 {
 }
 
 /// Processor time of this process so far, in seconds; 0 where the system does not tell.
-fn cpu_s() -> f64 {
+pub(super) fn cpu_s() -> f64 {
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();

@@ -1,0 +1,72 @@
+//! Coordination: claims beside a Redis lock and a central conductor, what a decision takes, who notices silence, directory, feed, folds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use colony_agents::protocol::Millis;
+use colony_agents::protocol::task::Offered;
+use colony_agents::ready::{Planned, Role, Work, Worker};
+use colony_bus::{Bus, BusOptions, JetStreamLog};
+use colony_core::{AgentName, SpaceName};
+
+use super::server::{Server, Servers};
+use super::{Effort, Row};
+use crate::failure::Failure;
+
+mod claims;
+mod decision;
+mod directory;
+mod feed;
+mod fold;
+mod kills;
+mod redis;
+
+/// How long a holder may be silent where that is not what is measured.
+const SILENT: Millis = Millis::from_secs(60);
+/// Nothing measured here takes longer, unless it hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row>, Failure> {
+    let mut rows = decision::measure(&servers.usual, effort).await?;
+    rows.extend(claims::measure(&servers.usual, effort).await?);
+    rows.extend(kills::measure(effort).await?);
+    rows.extend(directory::measure(&servers.usual).await?);
+    rows.extend(feed::measure(&servers.usual, effort).await?);
+    rows.extend(fold::measure(effort)?);
+    Ok(rows)
+}
+
+/// Joins agents of one process: over one connection.
+async fn join(
+    server: &Server,
+    space: &SpaceName,
+    names: impl IntoIterator<Item = String>,
+) -> Result<Vec<Bus>, Failure> {
+    let options = server.options(space, "bench");
+    let log = JetStreamLog::connect(&options.space, &options.server).await?;
+    let on = |name: String| {
+        let options = BusOptions { agent: agent(&name), ..options.clone() };
+        Bus::on(Arc::new(log.clone()), Arc::new(log.clone()), options)
+    };
+    Ok(names.into_iter().map(on).collect())
+}
+
+#[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
+fn agent(name: &str) -> AgentName {
+    name.parse().unwrap()
+}
+
+fn worker(silent: Millis, takes: Millis) -> Worker {
+    Worker { skills: Vec::new(), silent, work: Work::Simulated { duration_ms: takes } }
+}
+
+fn boxed(role: impl Role) -> Box<dyn Role> {
+    Box::new(role)
+}
+
+#[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
+fn plan(tasks: usize) -> Vec<Planned> {
+    let offered = || Offered { done_when: "it is done".to_owned(), ..Offered::of("work") };
+    let name = |n| format!("task-{n}").parse().unwrap();
+    (0..tasks).map(|n| Planned { name: name(n), offered: offered() }).collect()
+}

@@ -1,0 +1,173 @@
+//! The same tasks, claimed by 10, 100 and 1,000 agents: beside a Redis lock and a central conductor in the same run.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use colony_agents::protocol::{Coordination, Millis, Outcome};
+use colony_agents::ready::{Assigned, Client, Conductor, Role, Shift, ShiftOptions, Space};
+use colony_bus::{Bus, Query};
+use colony_core::SpaceName;
+use futures_util::TryStreamExt as _;
+
+use super::super::server::{Server, space};
+use super::super::{BenchError, Effort, Row, median, raw};
+use super::redis::Redis;
+use super::{LIMIT, SILENT, boxed, join, plan, worker};
+use crate::failure::Failure;
+
+/// How many agents, and what their rows are called.
+const SIZES: [(usize, [&str; 4]); 3] = [
+    (
+        10,
+        [
+            "claims_10_agents_vs_redis_lock",
+            "claims_10_agents_vs_conductor",
+            "messages_per_task_10_agents",
+            "claims_10_agents_wrong",
+        ],
+    ),
+    (
+        100,
+        [
+            "claims_100_agents_vs_redis_lock",
+            "claims_100_agents_vs_conductor",
+            "messages_per_task_100_agents",
+            "claims_100_agents_wrong",
+        ],
+    ),
+    (
+        1_000,
+        [
+            "claims_1000_agents_vs_redis_lock",
+            "claims_1000_agents_vs_conductor",
+            "messages_per_task_1000_agents",
+            "claims_1000_agents_wrong",
+        ],
+    ),
+];
+/// Tasks of each run.
+const TASKS: usize = 10_000;
+
+/// What came of a run.
+struct Run {
+    tasks_per_s: f64,
+    messages_per_task: f64,
+    /// Tasks with two workers, and tasks without a result.
+    wrong: usize,
+}
+
+pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
+    let tasks = effort.of(TASKS);
+    let redis = Redis::start().await?;
+    let mut rows = Vec::new();
+    for (agents, [beside_redis, beside_conductor, messages, wrong]) in SIZES {
+        let (mut ours, mut locked, mut conducted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut per_task, mut bad) = (0.0_f64, 0);
+        let mut description = None;
+        for round in 0..effort.rounds {
+            let run =
+                claimed(server, &space(&format!("claims-{agents}"), round), agents, tasks).await?;
+            ours.push(run.tasks_per_s);
+            per_task = per_task.max(run.messages_per_task);
+            bad += run.wrong;
+            if let Some(redis) = &redis {
+                locked.push(redis.work(agents, tasks).await?);
+            }
+            let space = space(&format!("led-{agents}"), round);
+            conducted.push(conducted_by_one(server, &space, agents, tasks).await?);
+            description = Some(server.bus(&space, "bench").await?.description().clone());
+        }
+        let Some(description) = description else { continue };
+        let row = |name, ours, raw, unit| Row::new(name, unit, ours, raw, &description);
+        let ours = median(&mut ours);
+        let locked = redis.as_ref().map(|_| median(&mut locked));
+        rows.push(row(
+            beside_redis,
+            ours,
+            locked,
+            if locked.is_some() { "tasks/s" } else { "tasks/s (no redis-server on PATH)" },
+        ));
+        rows.push(row(beside_conductor, ours, Some(median(&mut conducted)), "tasks/s"));
+        rows.push(row(messages, per_task, None, "events"));
+        rows.push(row(wrong, bad as f64, None, "tasks"));
+    }
+    Ok(rows)
+}
+
+/// Lets agents claim tasks until all are done.
+async fn claimed(
+    server: &Server,
+    space: &SpaceName,
+    agents: usize,
+    tasks: usize,
+) -> Result<Run, Failure> {
+    let members = (0..agents).map(|_| boxed(worker(SILENT, Millis::new(0)))).collect();
+    let (seconds, reader) =
+        run(server, space, members, boxed(Client { plan: plan(tasks) }), tasks).await?;
+    let (messages, wrong) = audit(&reader, tasks).await?;
+    Ok(Run {
+        tasks_per_s: tasks as f64 / seconds,
+        messages_per_task: messages as f64 / tasks as f64,
+        wrong,
+    })
+}
+
+/// Lets a conductor hand tasks out until all are done.
+async fn conducted_by_one(
+    server: &Server,
+    space: &SpaceName,
+    agents: usize,
+    tasks: usize,
+) -> Result<f64, Failure> {
+    let assigned = || boxed(Assigned { worker: worker(SILENT, Millis::new(0)) });
+    let members = (0..agents).map(|_| assigned()).collect();
+    let conductor = boxed(Conductor::new(plan(tasks), SILENT));
+    let (seconds, _) = run(server, space, members, conductor, tasks).await?;
+    Ok(tasks as f64 / seconds)
+}
+
+/// Runs workers of one process and a leader of another connection; the seconds from the leader's beginning to the last delivery.
+async fn run(
+    server: &Server,
+    space: &SpaceName,
+    workers: Vec<Box<dyn Role>>,
+    leader: Box<dyn Role>,
+    tasks: usize,
+) -> Result<(f64, Bus), Failure> {
+    let stopped = |error| Failure::from(BenchError::Shift(error));
+    let buses = join(server, space, (0..workers.len()).map(|n| format!("agent-{n}"))).await?;
+    let reader = server.bus(space, "reader").await?;
+    let members = buses.into_iter().zip(workers).collect();
+    let shift =
+        Shift::start(reader.clone(), members, ShiftOptions::default()).await.map_err(stopped)?;
+    let leading = join(server, space, ["leader".to_owned()]).await?.remove(0);
+    let begin = Instant::now();
+    let members = vec![(leading.clone(), leader)];
+    let led = Shift::start(leading, members, ShiftOptions::default()).await.map_err(stopped)?;
+    let late = |_| raw("the tasks were not done in time");
+    tokio::time::timeout(LIMIT, shift.delivered(tasks as u64)).await.map_err(late)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    led.stop().await.map_err(stopped)?;
+    shift.stop().await.map_err(stopped)?;
+    Ok((seconds, reader))
+}
+
+/// Reads what happened: how many events there are, and how many tasks had not exactly one worker and one result.
+pub(super) async fn audit(reader: &Bus, tasks: usize) -> Result<(usize, usize), Failure> {
+    let query = Query { filter: Coordination::filter(), ..Query::default() };
+    let mut entries = reader.read(query).await?;
+    let (mut space, mut messages) = (Space::default(), 0);
+    let mut claims: BTreeMap<_, (u32, u32)> = BTreeMap::new();
+    while let Some(entry) = entries.try_next().await? {
+        messages += 1;
+        let applied = space.evolve(&entry) == Outcome::Applied;
+        let Some(task) = entry.event().entity.clone().filter(|_| applied) else { continue };
+        match entry.event().ty.as_str() {
+            "task.claimed" => claims.entry(task).or_default().0 += 1,
+            "task.done" => claims.entry(task).or_default().1 += 1,
+            _ => {}
+        }
+    }
+    let right = claims.values().filter(|counts| **counts == (1, 1)).count();
+    Ok((messages, tasks.saturating_sub(right)))
+}
