@@ -5,7 +5,6 @@ use std::future::ready as ready_ok;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use colony_bus::MemoryLog;
 use colony_bus::log::{
@@ -119,10 +118,13 @@ impl Network {
         })
     }
 
-    /// Stops everything that this instance sends and receives for a while.
-    pub(crate) async fn pause(&self, time: Duration) {
+    /// Stops everything that this instance sends and receives, until it is healed.
+    pub(crate) fn stall(&self) {
         self.paused.store(true, Ordering::Relaxed);
-        tokio::time::sleep(time).await;
+    }
+
+    /// Lets everything through again.
+    pub(crate) fn heal(&self) {
         self.paused.store(false, Ordering::Relaxed);
         self.resumed.notify_waiters();
     }

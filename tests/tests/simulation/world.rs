@@ -309,7 +309,9 @@ impl World {
                 2 => {
                     let network = running[&who].network.clone();
                     let long = Duration::from_millis(self.chance.below(30_000));
-                    network.pause(long).await;
+                    network.stall();
+                    tokio::time::sleep(long).await;
+                    network.heal();
                 }
                 // Its time stands still between two steps.
                 _ => self.chance.pause(500).await,

@@ -249,9 +249,13 @@ impl Task {
     ) -> Result<Vec<Deed>, Rejection> {
         let agent = context.author.clone();
         let entitled = self.may_judge(&agent);
-        let quorum = self.quorum();
-        let eligible = self.offer.said.verifiers.len().max(1);
+        let asked = self.quorum();
+        let verifiers = &self.offer.said.verifiers;
         let Phase::Done(delivery) = &mut self.phase else { return Err(Rejection::NotDelivered) };
+        // Nobody judges their own work: a worker that is among the verifiers is not waited for.
+        let others = verifiers.iter().filter(|verifier| **verifier != delivery.by).count();
+        let eligible = if verifiers.is_empty() { 1 } else { others };
+        let quorum = asked.min(eligible);
         if delivery.at != given {
             return Err(Rejection::OtherDelivery { given, actual: delivery.at });
         }
@@ -274,7 +278,7 @@ impl Task {
             return Ok(vec![Deed { agent: worker, kind, with: context.author.clone() }]);
         }
         // Rejected as soon as too few are left who could still find it good.
-        if !good && agreed > eligible - quorum {
+        if !good && agreed > eligible.saturating_sub(quorum) {
             let next = std::mem::take(&mut delivery.next);
             self.next_round(next, context);
             let with = context.author.clone();

@@ -368,6 +368,27 @@ fn log(steps: &[(u8, u8, u8, u8)]) -> Told {
 }
 
 #[test]
+fn a_worker_that_is_among_the_verifiers_is_not_waited_for() {
+    let offer = |quorum| json!({"what": "x", "verifiers": ["mal", "v1", "v2"], "quorum": quorum});
+    let done = |quorum: u32| {
+        given()
+            .says("ann", "task.offered", "x", offer(quorum))
+            .says("mal", "task.claimed", "x", json!({"until": t(60)}))
+            .says("mal", "task.done", "x", json!({"fence": 2}))
+            .works()
+    };
+    let phase = |told: &Told| told.state.tasks.get(&entity("x")).unwrap().phase.clone();
+    // Two must agree, and two are left: one that does not is enough to open the task again.
+    let told = done(2).says("v1", "task.rejected", "x", json!({"delivery": 3, "reason": ""}));
+    assert!(matches!(phase(&told.works()), Phase::Free { .. }));
+    // Three must agree, and two are left: they decide.
+    let told = done(3).says("v1", "task.verified", "x", json!({"delivery": 3}));
+    assert!(matches!(phase(&told), Phase::Done(_)));
+    let told = told.says("v2", "task.verified", "x", json!({"delivery": 3}));
+    assert!(matches!(phase(&told.works()), Phase::Verified(_)));
+}
+
+#[test]
 fn nobody_keeps_a_task_for_ever_by_asking_for_it() {
     const DAY: i64 = 24 * 60 * 60;
     let told = given()
