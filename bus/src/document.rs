@@ -26,6 +26,7 @@ mod error;
 mod follower;
 mod open;
 mod overlapped;
+mod own;
 mod past;
 mod publisher;
 mod recent;

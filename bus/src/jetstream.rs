@@ -10,6 +10,7 @@ use crate::log::{
     Range, ReadError, Record, Records, Ticket, Unit,
 };
 
+mod ahead;
 mod answer;
 mod append;
 mod batch;

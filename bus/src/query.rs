@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use colony_core::envelope::{OpenError, open};
+use colony_core::envelope::{OpenError, open, open_next};
 use colony_core::lane::LaneChecker;
 use colony_core::signature::Verifier;
-use colony_core::subject::space_filter;
+use colony_core::subject::{RecentSubjects, space_filter};
 use colony_core::{Entry, Filter, Position, SpaceName, Timestamp};
 use futures_util::{Stream, StreamExt as _, stream};
 
@@ -140,12 +140,14 @@ struct Opener {
     filter: Filter,
     verifier: Arc<Verifier>,
     lanes: LaneChecker,
+    subjects: RecentSubjects,
 }
 
 impl Opener {
     fn open(&mut self, record: Record) -> Option<Result<Entry, EntryError>> {
         let Record { position, recorded, subject, payload } = record;
-        match open(position, recorded, &subject, payload, &self.verifier) {
+        let subjects = &mut self.subjects;
+        match open_next(subjects, position, recorded, &subject, payload, &self.verifier) {
             Ok(entry) if self.lanes.is_void(&entry) => {
                 tracing::warn!(%position, subject, "a copy of an earlier entry is left out");
                 None
@@ -166,7 +168,12 @@ pub(crate) struct Reader {
 
 impl Reader {
     fn opener(&self, filter: Filter) -> Opener {
-        Opener { filter, verifier: Arc::clone(&self.verifier), lanes: LaneChecker::new() }
+        Opener {
+            filter,
+            verifier: Arc::clone(&self.verifier),
+            lanes: LaneChecker::new(),
+            subjects: RecentSubjects::default(),
+        }
     }
 
     /// Opens one record.

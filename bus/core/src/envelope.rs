@@ -15,7 +15,7 @@ use crate::limits::{MAX_CHUNKS, MAX_EXTENSION_BYTES, MAX_EXTENSIONS};
 use crate::name::NameError;
 use crate::position::Position;
 use crate::signature::{PublicKey, SignatureError, Signer, Verifier};
-use crate::subject::{Address, Kind, Subject, SubjectError};
+use crate::subject::{Address, Kind, RecentSubjects, Subject, SubjectError};
 use crate::timestamp::Timestamp;
 
 mod unknown;
@@ -205,7 +205,34 @@ pub fn open(
     payload: Bytes,
     verifier: &Verifier,
 ) -> Result<Entry, OpenError> {
-    let Subject { address, .. } = Subject::parse(subject)?;
+    let Subject { space: _, address } = Subject::parse(subject)?;
+    open_under(address, position, recorded, subject, payload, verifier)
+}
+
+/// Opens the next of many stored messages, as [`open`] does.
+///
+/// # Errors
+/// [`OpenError`]; any bytes are safe to give.
+pub fn open_next(
+    recent: &mut RecentSubjects,
+    position: Position,
+    recorded: Timestamp,
+    subject: &str,
+    payload: Bytes,
+    verifier: &Verifier,
+) -> Result<Entry, OpenError> {
+    let address = recent.address(subject)?;
+    open_under(address, position, recorded, subject, payload, verifier)
+}
+
+fn open_under(
+    address: Address,
+    position: Position,
+    recorded: Timestamp,
+    subject: &str,
+    payload: Bytes,
+    verifier: &Verifier,
+) -> Result<Entry, OpenError> {
     let v1::Sealed { body, signature, signer } =
         v1::Sealed::decode(payload).map_err(OpenError::Bytes)?;
     let digest = Digest::of_entry(subject, &body);

@@ -22,6 +22,10 @@ use crate::name::{
     AgentName, DocumentName, EffectName, EntityName, EventType, LaneName, NameError, SpaceName,
 };
 
+mod recent;
+
+pub use recent::RecentSubjects;
+
 const ROOT: &str = "colony";
 const NONE: &str = "_";
 

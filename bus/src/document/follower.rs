@@ -10,6 +10,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
 use super::core::Core;
+use super::own::Returned;
+use super::repair::Found;
 use super::state::{Arrived, End};
 use super::wire::{Brought, Unpacker};
 use super::{overlapped, repair};
@@ -22,6 +24,9 @@ const SLICE: usize = 512;
 const DRAIN: usize = 1_024;
 /// How long nothing must come in before missing changes are asked for.
 const QUIET: Duration = Duration::from_secs(2);
+/// How often an entry of ours has to be missed in the log before it is taken for lost: a new leader may still be catching
+/// up with itself.
+const MISSED: u32 = 4;
 /// Pause before the log is followed again after it could not be.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,11 +41,15 @@ pub(super) struct Follower {
     pub(super) ready: Option<oneshot::Sender<()>>,
     /// The changes that were missing when the history was last read again.
     pub(super) asked: Vec<ChangeHash>,
+    /// How often in a row an entry of ours was missed in the log.
+    pub(super) missed: u32,
 }
 
 /// Why a subscription ended.
 enum Ended {
     Error(ReadError),
+    /// An entry of ours that was acknowledged is not in the log.
+    LostOwn,
     Stream,
     Broken,
 }
@@ -53,15 +62,12 @@ impl Follower {
                 Ended::Error(ReadError::Lost { seen, tail }) => {
                     tracing::warn!(document = %self.core.name, %seen, %tail, "the log lost entries");
                     self.followed = tail;
-                    self.core.lock().forget_own();
-                    match repair::put_back(&self.core).await {
-                        Ok(count) => tracing::warn!(
-                            document = %self.core.name, count, "put back changes that the log had lost"
-                        ),
-                        Err(error) => tracing::error!(
-                            document = %self.core.name, %error, "lost changes could not be put back"
-                        ),
-                    }
+                    self.put_back().await;
+                    None
+                }
+                Ended::LostOwn => {
+                    tracing::warn!(document = %self.core.name, "the log lost entries of ours");
+                    self.put_back().await;
                     None
                 }
                 Ended::Error(error) if error.is_retryable() => None,
@@ -90,6 +96,42 @@ impl Follower {
         }
     }
 
+    async fn put_back(&mut self) {
+        self.missed = 0;
+        self.core.lock().forget_own();
+        loop {
+            match repair::put_back(&self.core).await {
+                Ok(count) => {
+                    tracing::warn!(
+                        document = %self.core.name, count, "put back changes that the log had lost"
+                    );
+                    return;
+                }
+                Err(error) if error.is_retryable() => {
+                    tracing::debug!(document = %self.core.name, %error, "the log cannot be compared yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        document = %self.core.name, %error, "lost changes could not be put back"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells whether the log has lost what we wrote, when it has been quiet for a while and entries of ours have not come
+    /// back: nobody else may have read them before they were lost.
+    async fn misses_own(&mut self) -> bool {
+        match repair::find_own(&self.core).await {
+            Found::There => self.missed = 0,
+            Found::Nothing => self.missed += 1,
+            Found::Other => self.missed = MISSED,
+        }
+        self.missed >= MISSED
+    }
+
     async fn follow(&mut self, subscription: &mut Subscription) -> Ended {
         let mut heard = Instant::now();
         loop {
@@ -99,7 +141,9 @@ impl Follower {
                 if matches!(state.end, Some(End::Broken)) {
                     return Ended::Broken;
                 }
-                state.reread || !state.replica.missing().is_empty()
+                state.reread
+                    || state.own.last_acknowledged().is_some()
+                    || !state.replica.missing().is_empty()
             };
             let wake = match wait {
                 Some(wait) => Some(Instant::now() + wait),
@@ -112,6 +156,9 @@ impl Follower {
                         Ok(item) => item,
                         Err(_) => {
                             if wait.is_none() {
+                                if self.misses_own().await {
+                                    return Ended::LostOwn;
+                                }
                                 repair::ask_for_missing(self).await;
                                 heard = Instant::now();
                             }
@@ -131,7 +178,11 @@ impl Follower {
                         tracing::warn!(document = %self.core.name, %error, "left out");
                         self.core.lock().counters.malformed += 1;
                     }
-                    Some(Some(Ok(Delivery::Entry(entry)))) => self.take(*entry),
+                    Some(Some(Ok(Delivery::Entry(entry)))) => {
+                        if self.take(*entry) {
+                            return Ended::LostOwn;
+                        }
+                    }
                     Some(Some(Ok(Delivery::CaughtUp))) => self.caught_up().await,
                 }
                 if self.core.lock().is_full() {
@@ -147,16 +198,18 @@ impl Follower {
     }
 
     /// Queues what an entry brings. Our own entries are known by their ids and not even decoded.
-    pub(super) fn take(&mut self, entry: Entry) {
+    ///
+    /// Returns whether it tells that the log lost an entry of ours.
+    pub(super) fn take(&mut self, entry: Entry) -> bool {
         let position = entry.position;
         self.followed = self.followed.max(position);
         if entry.event().author == *self.core.bus.agent() {
             let mut state = self.core.lock();
-            if let Some(own) = state.own.remove(&entry.event().id) {
+            if let Some(Returned { changes: own, overtook }) = state.own.take(&entry.event().id) {
                 // Of a set of pieces, only the last one counts changes.
                 let whole = own > 0;
                 state.arrive(Arrived { position, changes: Vec::new(), bytes: 0, own, whole });
-                return;
+                return overtook;
             }
         }
         let bytes = entry.event().data.len();
@@ -171,6 +224,7 @@ impl Follower {
             }
         };
         state.arrive(Arrived { position, changes, bytes, own: 0, whole });
+        false
     }
 
     /// Applies what has arrived if it is time; returns how long to wait otherwise.

@@ -136,6 +136,7 @@ impl Registry {
             tail,
             ready: Some(ready),
             asked: Vec::new(),
+            missed: 0,
         };
         let follower = AbortOnDropHandle::new(tokio::spawn(follower.run(subscription)));
         if is_ready.await.is_err() {

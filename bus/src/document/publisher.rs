@@ -144,11 +144,16 @@ async fn send(core: &Core, groups: Vec<Group>) -> bool {
         }
         ends.push(entries.len() - 1);
     }
-    core.lock().own.extend(ids.iter().cloned());
+    {
+        let mut state = core.lock();
+        for (id, changes) in &ids {
+            state.own.send(id.clone(), *changes);
+        }
+    }
     let batch = Batch { entries, wholeness: whole, heads: Vec::new() };
     match append(core, batch).await {
         Ok(receipts) => {
-            succeed(core, groups, &ends, &receipts);
+            succeed(core, groups, &ends, &ids, &receipts);
             true
         }
         Err(error) => {
@@ -175,7 +180,7 @@ async fn send(core: &Core, groups: Vec<Group>) -> bool {
 fn forget(core: &Core, ids: &[(EventId, usize)]) {
     let mut state = core.lock();
     for (id, _) in ids {
-        state.own.remove(id);
+        state.own.forget(id);
     }
 }
 
@@ -197,7 +202,13 @@ pub(super) fn may_pass(error: &WriteError) -> bool {
     error.is_retryable() || error.outcome() == Outcome::Unknown
 }
 
-fn succeed(core: &Core, groups: Vec<Group>, ends: &[usize], receipts: &[Receipt]) {
+fn succeed(
+    core: &Core,
+    groups: Vec<Group>,
+    ends: &[usize],
+    ids: &[(EventId, usize)],
+    receipts: &[Receipt],
+) {
     let mut sent = 0;
     let entries = receipts.len() as u64;
     for (group, end) in groups.into_iter().zip(ends) {
@@ -211,6 +222,9 @@ fn succeed(core: &Core, groups: Vec<Group>, ends: &[usize], receipts: &[Receipt]
         }
     }
     let mut state = core.lock();
+    for ((id, _), receipt) in ids.iter().zip(receipts) {
+        state.own.acknowledge(id, receipt.position);
+    }
     state.counters.entries_sent += entries;
     state.counters.changes_sent += sent;
     drop(state);

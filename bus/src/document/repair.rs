@@ -98,6 +98,33 @@ pub(super) async fn check(core: &Core) -> Result<Check, DocumentError> {
     Ok(Check { lost, lacking })
 }
 
+/// What stands where an entry of ours was acknowledged.
+pub(super) enum Found {
+    /// The entry; or nothing is to be looked for, or the log does not answer.
+    There,
+    /// Nothing.
+    Nothing,
+    /// Another entry: the log has lost its end, and gone on.
+    Other,
+}
+
+/// Looks in the log for the last entry of ours that was acknowledged and has not come back.
+pub(super) async fn find_own(core: &Core) -> Found {
+    let last = core.lock().own.last_acknowledged().map(|(id, position)| (id.clone(), position));
+    let Some((id, position)) = last else { return Found::There };
+    match core.bus.get(position).await {
+        Ok(Some(entry)) if entry.event().id == id && entry.event().author == *core.bus.agent() => {
+            Found::There
+        }
+        Ok(Some(_)) | Err(EntryError::Unreadable { .. }) => Found::Other,
+        Ok(None) => Found::Nothing,
+        Err(EntryError::Read(error)) => {
+            tracing::debug!(document = %core.name, %error, "the log cannot be asked");
+            Found::There
+        }
+    }
+}
+
 /// Puts back what the replica has and the log has lost. Returns how many changes.
 pub(super) async fn put_back(core: &Core) -> Result<usize, DocumentError> {
     let Check { lost, .. } = check(core).await?;

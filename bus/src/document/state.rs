@@ -1,18 +1,19 @@
 //! A replica and what is on its way to and from it. Behind one lock, never held across an await.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use colony_core::Position;
 use colony_core::document::{
     Applied, ApplyError, Backlog, Change, ChangeHash, Edit, EditError, Heads, Overlap, Patch,
     Replica,
 };
-use colony_core::{EventId, Position};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::budget::Budget;
 use super::error::DocumentError;
+use super::own::Own;
 use super::recent::{Recent, Step};
 use super::wire::Reason;
 use crate::lane::WriteError;
@@ -96,8 +97,8 @@ pub(super) struct State {
     pub(super) outgoing: VecDeque<Outgoing>,
     /// How many changes were ever put on their way.
     pub(super) enqueued: u64,
-    /// Entries of ours that have not come back, and how many changes they carry.
-    pub(super) own: BTreeMap<EventId, usize>,
+    /// Entries of ours that have not come back.
+    pub(super) own: Own,
     /// How many changes of ours have not come back.
     pub(super) unechoed: usize,
     pub(super) closing: bool,
@@ -135,7 +136,7 @@ impl State {
             budget: Budget::new(Instant::now()),
             outgoing: VecDeque::new(),
             enqueued: 0,
-            own: BTreeMap::new(),
+            own: Own::default(),
             unechoed: 0,
             closing: false,
             fault: None,

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::ahead::{Ahead, Chunks};
 use super::answer::code;
 use super::connection::RequestError;
 use super::{JetStreamLog, Shared};
@@ -128,6 +129,14 @@ impl Source {
         }
     }
 
+    /// Returns the next record if it is there already.
+    async fn ready(&mut self) -> Option<Record> {
+        match futures_util::poll!(std::pin::pin!(self.next())) {
+            Poll::Ready(record) => record,
+            Poll::Pending => None,
+        }
+    }
+
     /// Opens the consumer again after it broke, and checks that the log did not lose what was read.
     async fn reopen(&mut self) -> Result<(), ReadError> {
         let shared = &self.log.shared;
@@ -238,34 +247,56 @@ async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadErro
         return Ok(stream::empty().boxed());
     }
     source.open_patiently().await?;
-    let records = stream::unfold(Some((source, goal)), move |state| async move {
-        let (mut source, mut goal) = state?;
-        let deadline = Instant::now() + CATCHING_UP;
-        while source.last < goal {
-            match source.advance().await {
-                Ok(Some(record)) if record.position > goal => return None,
-                Ok(Some(record)) => return Some((Ok(record), Some((source, goal)))),
-                Ok(None) => match was_removed(&source.log.shared, goal).await {
-                    Ok(true) => goal = source.last,
-                    Ok(false) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
-                    Ok(false) => {
-                        let lost = ReadError::Lost { seen: goal, tail: source.last };
-                        return Some((Err(lost), None));
-                    }
-                    Err(error) if passes(&error) && Instant::now() < deadline => {
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                    Err(error) => return Some((Err(error), None)),
-                },
+    Ok(Ahead::fetch(move |chunks| fetch(source, goal, chunks)).boxed())
+}
+
+/// Fetches records until the goal.
+async fn fetch(mut source: Source, mut goal: Position, mut chunks: Chunks) {
+    while source.last < goal {
+        let next = match source.ready().await {
+            Some(record) => Ok(Some(record)),
+            None => {
+                chunks.hand_over().await;
+                fetch_patiently(&mut source, &mut goal).await
+            }
+        };
+        match next {
+            Ok(Some(record)) if record.position > goal => break,
+            Ok(Some(record)) => chunks.push(record).await,
+            Ok(None) => break,
+            Err(error) => return chunks.fail(error).await,
+        }
+    }
+    chunks.end().await;
+}
+
+/// Waits for the next record, through what passes by itself; `None` where there is none any more up to the goal.
+async fn fetch_patiently(
+    source: &mut Source,
+    goal: &mut Position,
+) -> Result<Option<Record>, ReadError> {
+    let deadline = Instant::now() + CATCHING_UP;
+    loop {
+        match source.advance().await {
+            Ok(Some(record)) => return Ok(Some(record)),
+            Ok(None) => match was_removed(&source.log.shared, *goal).await {
+                Ok(true) => {
+                    *goal = source.last;
+                    return Ok(None);
+                }
+                Ok(false) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Ok(false) => return Err(ReadError::Lost { seen: *goal, tail: source.last }),
                 Err(error) if passes(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(error) => return Some((Err(error), None)),
+                Err(error) => return Err(error),
+            },
+            Err(error) if passes(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
             }
+            Err(error) => return Err(error),
         }
-        None
-    });
-    Ok(records.boxed())
+    }
 }
 
 /// Tells whether the record at a position that was there is no more, though the log goes that far.
@@ -283,7 +314,8 @@ pub(super) async fn follow(
 ) -> Result<Following, ReadError> {
     // Where catching up ends; `None` once it has.
     let mut goal = Some(newest(&log.shared, &subjects).await?);
-    let mut source = Source::new(log, after, subjects);
+    // Boxed: it is moved with every record.
+    let mut source = Box::new(Source::new(log, after, subjects));
     source.open_patiently().await?;
     let mut queue = VecDeque::new();
     queue.extend(caught_up(&mut goal, after));
