@@ -5,12 +5,16 @@
 
 mod capture;
 mod checkpoints;
+#[cfg(unix)]
+mod commands;
 mod credentials;
 mod documents;
 mod events;
 mod import;
 mod malformed;
 mod presence;
+#[cfg(unix)]
+mod processes;
 mod protocols;
 mod readers;
 mod run;

@@ -110,7 +110,12 @@ impl Colony {
 
     /// Must fail with a code; returns its error object.
     pub(crate) fn error(self, code: i32) -> Value {
-        let output = self.arg("--json").output();
+        self.arg("--json").error_as_is(code)
+    }
+
+    /// As [`Colony::error`], where the command line ends in words that are not for it and has `--json` already.
+    pub(crate) fn error_as_is(self, code: i32) -> Value {
+        let output = self.output();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let stderr = String::from_utf8(output.stderr).unwrap();
         let last = stderr.lines().last().unwrap_or_default();
