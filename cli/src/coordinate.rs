@@ -142,7 +142,7 @@ impl Seat {
             Format::Human => {
                 told.iter().try_for_each(|told| self.output.line(told_line(told)))?;
                 if let Some(stands) = stands {
-                    outline::write(&mut self.output, &stands)?;
+                    outline::write(&mut self.output, key, &stands)?;
                 }
             }
         }
@@ -290,7 +290,7 @@ impl View {
                 object.insert(key.to_owned(), stands.clone());
                 self.output.json(&object)?;
             }
-            Format::Human => outline::write(&mut self.output, stands)?,
+            Format::Human => outline::write(&mut self.output, key, stands)?,
         }
         self.close()
     }

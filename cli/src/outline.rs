@@ -8,11 +8,23 @@ use crate::output::{Output, style};
 /// Columns that names take.
 const NAMES: usize = 14;
 
-/// Writes the fields of an object, one a line. What says nothing is left out.
-pub(crate) fn write(output: &mut Output, value: &Value) -> Result<(), Failure> {
+/// Writes the fields of an object, one a line, below what it is and its name (the field `key`). What says nothing is left
+/// out.
+pub(crate) fn write(output: &mut Output, key: &str, value: &Value) -> Result<(), Failure> {
     let mut lines = Vec::new();
-    fields(&mut lines, 0, value);
+    outline(&mut lines, key, value);
     lines.into_iter().try_for_each(|line| output.line(line))
+}
+
+fn outline(lines: &mut Vec<String>, key: &str, value: &Value) {
+    let strong = style::STRONG;
+    let name = value.get(key).filter(|name| is_scalar(name)).map(scalar);
+    let name = name.map_or(String::new(), |name| format!(" {name}"));
+    lines.push(format!("{strong}{}{name}{strong:#}", plain(key)));
+    let Value::Object(object) = value else { return };
+    for (under, value) in object.iter().filter(|(under, _)| *under != key) {
+        field(lines, 1, under, value);
+    }
 }
 
 fn fields(lines: &mut Vec<String>, depth: usize, value: &Value) {
@@ -103,11 +115,11 @@ mod tests {
         let mut lines = Vec::new();
         let value = json!({"task": "fence", "why": "", "phase": {"held": {"owner": "b\u{1b}ob", "next": []}},
             "after": ["a", "b"], "bids": [{"price": 1}]});
-        fields(&mut lines, 0, &value);
+        outline(&mut lines, "task", &value);
         let text = anstream::adapter::strip_str(&lines.join("\n")).to_string();
         assert_eq!(
             text,
-            "after          a, b\nbids\n  1\n    price      1\nphase          held\n  owner        b ob\ntask           fence"
+            "task fence\n  after        a, b\n  bids\n    1\n      price    1\n  phase        held\n    owner      b ob"
         );
     }
 }
