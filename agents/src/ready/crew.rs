@@ -126,7 +126,8 @@ impl Crew {
         for name in self.listeners.iter().cloned().collect::<Vec<_>>() {
             self.tell(&name, &said, now, &mut due);
         }
-        if event.ty.noun() == "task"
+        // Taking over is two events: what it tries is answered by the second.
+        if event.ty.as_str() == "task.claimed"
             && let Some(member) = self.members.get_mut(&event.author)
         {
             let about = event.entity.as_ref();

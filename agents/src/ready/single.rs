@@ -123,7 +123,10 @@ impl<R: Role> Agent for Single<R> {
             acts.extend(self.role.react(&view, &News::Said(entry, &outcome)));
         }
         let change = space.latest();
-        if change.turns.contains(&self.me)
+        // Who takes over says that a hold lapsed and claims at once.
+        let claimed = event.author == self.me && event.ty.as_str() == "task.lapsed";
+        if !claimed
+            && change.turns.contains(&self.me)
             && let Some(turn) = space.rota().turn(&self.me)
         {
             acts.extend(self.role.react(&view, &News::Turn(&turn.task)));

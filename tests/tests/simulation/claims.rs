@@ -8,7 +8,7 @@ use colony_tests::harness::Seed;
 /// Runs, each with a seed of its own.
 const RUNS: u64 = 100;
 /// Over how many processes the agents are spread: each reads at a pace of its own, so that claims do meet.
-const PROCESSES: usize = 3;
+const PROCESSES: usize = 2;
 
 #[test]
 fn of_a_thousand_agents_no_two_work_on_one_of_ten_thousand_tasks_and_none_is_lost() {

@@ -64,7 +64,7 @@ pub(crate) fn simulated<F: Future<Output = ()>>(name: &str, play: impl Fn(Stage)
 /// Plays a situation on a server of its own.
 pub(crate) async fn served<F: Future<Output = ()>>(name: &str, play: impl Fn(Stage) -> F) {
     let one = One::start().await;
-    within(LIMIT, name, play(Stage(Arc::new(Ground::Server(one))))).await;
+    within(LIMIT, name, play(Stage(Arc::new(Ground::Server(Box::new(one)))))).await;
 }
 
 /// Makes the two tests of a situation.
