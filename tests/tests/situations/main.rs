@@ -13,6 +13,7 @@
 
 #[path = "../simulation/chance.rs"]
 mod chance;
+#[expect(dead_code, reason = "who dies here is killed by its process")]
 #[path = "../simulation/network.rs"]
 mod network;
 mod player;

@@ -34,7 +34,7 @@ enum Ground {
         now: fn(Instant) -> Timestamp,
         began: Instant,
     },
-    Server(One),
+    Server(Box<One>),
 }
 
 /// Plays a situation in simulation: on a clock that moves when all wait, with answers lost, units delayed and doubled, and
