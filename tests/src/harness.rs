@@ -26,6 +26,6 @@ pub use self::{
     proxy::Proxy,
     race::{Race, RaceReport, race},
     seed::Seed,
-    servers::{Cluster, One, agent, lane, options, raw, server, space, within},
+    servers::{Backup, Cluster, One, agent, lane, options, raw, server, space, within},
     typist::{Typist, begin_notes, converged, notes, notes_of, shown, text},
 };

@@ -23,6 +23,8 @@ pub(super) struct Core {
     pub(super) durable: watch::Sender<u64>,
     /// Wakes the publisher.
     pub(super) work: Notify,
+    /// Tells the follower that something was sent, which has to come back.
+    pub(super) sent: Notify,
     pub(super) room: Arc<Semaphore>,
 }
 
@@ -35,6 +37,7 @@ impl Core {
             news: watch::Sender::new(0),
             durable: watch::Sender::new(0),
             work: Notify::new(),
+            sent: Notify::new(),
             room: Arc::new(Semaphore::new(OUTGOING_BYTES)),
         }
     }

@@ -150,7 +150,13 @@ impl Follower {
                 None => asking.then(|| heard + QUIET),
             };
             let item = match wake {
-                None => subscription.next().await,
+                None => tokio::select! {
+                    item = subscription.next() => item,
+                    () = self.core.sent.notified() => {
+                        heard = Instant::now();
+                        continue;
+                    }
+                },
                 Some(wake) => {
                     match tokio::time::timeout_at(wake.into(), subscription.next()).await {
                         Ok(item) => item,

@@ -228,6 +228,7 @@ fn succeed(
     state.counters.entries_sent += entries;
     state.counters.changes_sent += sent;
     drop(state);
+    core.sent.notify_one();
     core.durable.send_modify(|durable| *durable += sent);
 }
 

@@ -1,7 +1,9 @@
 //! Real servers, found or fetched as users have them.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use colony_bus::{BusOptions, ServerOptions};
@@ -74,6 +76,35 @@ impl One {
     /// Returns its address.
     pub fn url(&self) -> String {
         self.node.url()
+    }
+
+    /// Copies what the server has stored. It must not be running.
+    pub fn backup(&self) -> Backup {
+        let dir = tempfile::tempdir().unwrap();
+        copy(self.node.store_dir(), dir.path());
+        Backup(dir)
+    }
+
+    /// Puts a copy in the place of what the server has stored. It must not be running.
+    pub fn restore(&self, backup: &Backup) {
+        fs::remove_dir_all(self.node.store_dir()).unwrap();
+        copy(backup.0.path(), self.node.store_dir());
+    }
+}
+
+/// What a server had stored at some moment.
+#[derive(Debug)]
+pub struct Backup(TempDir);
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (entry, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
+        if entry.is_dir() {
+            copy(&entry, &to);
+        } else {
+            fs::copy(&entry, &to).unwrap();
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use colony_bus::{Bus, Document, Sharing};
 use colony_tests::harness::{
-    Cluster, One, Proxy, Seed, Typist, begin_notes, converged, lane, notes_of, options, within,
+    Cluster, One, Proxy, Seed, Typist, begin_notes, converged, lane, notes_of, options, shown,
+    text, within,
 };
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -113,4 +114,54 @@ async fn several_instances_of_one_name_edit_one_document_and_lose_nothing() {
         opened_anew_it_is_the_same(&one.url(), documents[0]).await;
     })
     .await;
+}
+
+/// Edits that are acknowledged one by one.
+async fn typed(document: &Document, edits: usize) {
+    for _ in 0..edits {
+        let edited = document.edit(|edit| edit.splice_text(&text(), 0, 0, "a")).await.unwrap();
+        edited.durable.await.unwrap();
+    }
+}
+
+/// A server is put back to an earlier state, and nobody but the writer has what came after it. It must come back whether
+/// or not the writer goes on, and whether or not the log has grown past where it was.
+async fn what_a_restored_server_lost_comes_back(edits_afterwards: usize) {
+    const EDITS: usize = 20;
+    let mut one = One::start().await;
+    let ada = Bus::connect(options("ada", &one.url())).await.unwrap();
+    let ada = begin_notes(&ada).await;
+    typed(&ada, EDITS).await;
+    one.node.kill().await.unwrap();
+    let backup = one.backup();
+    one.node.restart().await.unwrap();
+    // The server may be gone before these have come back to their writer, which then never read them.
+    typed(&ada, EDITS).await;
+    one.node.kill().await.unwrap();
+    one.restore(&backup);
+    one.node.restart().await.unwrap();
+    typed(&ada, edits_afterwards).await;
+    let late = Bus::connect(options("late", &one.url())).await.unwrap();
+    let late = notes_of(&late).await;
+    for head in ada.heads().iter() {
+        late.until_seen(&head).await.unwrap();
+    }
+    assert_eq!(shown(&late).len(), 2 * EDITS + edits_afterwards);
+    assert_eq!(late.heads(), ada.heads());
+    opened_anew_it_is_the_same(&one.url(), &ada).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restored_server_lost_comes_back_from_a_writer_that_is_silent() {
+    within(LIMIT, "restored, and silence", what_a_restored_server_lost_comes_back(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restored_server_lost_comes_back_from_a_writer_that_goes_on() {
+    within(LIMIT, "restored, and some edits", what_a_restored_server_lost_comes_back(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restored_server_lost_comes_back_though_the_log_has_grown_past_it() {
+    within(LIMIT, "restored, and many edits", what_a_restored_server_lost_comes_back(40)).await;
 }
