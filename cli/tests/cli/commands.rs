@@ -1,15 +1,18 @@
-//! Agents that are commands: the examples at work, and what is set aside.
+//! Agents that are commands: the examples at work, what is set aside, and looking back.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use colony_bus::{Bus, BusOptions, Cut, Delivery};
 use colony_core::{Filter, Position};
+use colony_server::{ConfigFile, Node, NodeConfig};
 use colony_tests::harness::within;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::processes::Running;
-use crate::run::Lab;
+use crate::run::{Colony, Lab, server};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -145,4 +148,127 @@ async fn what_an_agent_would_do_wrong_is_told_before_it_runs() {
     lab.colony(&["agent", "run", "--name", "greeter", "--on", "a.b"]).error(2);
     lab.colony(&["agent", "run", "--name", "x", "--json", "--schedule", "soon", "--", "true"])
         .error_as_is(2);
+}
+
+/// A server at which who holds one key may do everything, and who holds the other may append nothing.
+async fn guarded() -> (Lab, PathBuf, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |name: &str| -> (PathBuf, String) {
+        let mut colony = Colony::new(&["agent", "key", name]);
+        colony.command.current_dir(dir.path());
+        let made = colony.json().swap_remove(0);
+        let file = dir.path().join(made["seed_file"].as_str().unwrap());
+        (file, made["public_key"].as_str().unwrap().to_owned())
+    };
+    let ((writer, may_write), (looker, may_look)) = (key("writer"), key("looker"));
+    let config = dir.path().join("server.conf");
+    let store = dir.path().join("store");
+    let users = format!(
+        "users = [{{ nkey: {may_write} }}, {{ nkey: {may_look}, permissions: {{ publish: {{ deny: [\"colony.>\"] }} }} }}]"
+    );
+    let text = format!(
+        "listen: \"127.0.0.1:-1\"\njetstream: {{ store_dir: {store:?} }}\nauthorization: {{ {users} }}\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let file = ConfigFile { path: config, variables: BTreeMap::new() };
+    let node = NodeConfig::new("guarded", &store).with_file(file);
+    (Lab { node: Node::start(&server().await, node).await.unwrap(), dir }, writer, looker)
+}
+
+/// Returns what the server has stored: messages, bytes, the first and last of them, and when that was.
+async fn stored(lab: &Lab, key: &Path) -> Value {
+    let seed = std::fs::read_to_string(key).unwrap().trim().to_owned();
+    let options = async_nats::ConnectOptions::with_nkey(seed);
+    let client = options.connect(lab.node.url()).await.unwrap();
+    let info = client.request("$JS.API.STREAM.INFO.COLONY_main", "".into()).await.unwrap();
+    let info: Value = serde_json::from_slice(&info.payload).unwrap();
+    let state = &info["state"];
+    json!([
+        state["messages"],
+        state["bytes"],
+        state["first_seq"],
+        state["last_seq"],
+        state["last_ts"]
+    ])
+}
+
+#[tokio::test]
+async fn looking_back_works_without_the_right_to_append_and_the_server_sees_no_write() {
+    within(LIMIT, "looking back", async {
+        let (lab, writer, looker) = guarded().await;
+        let colony = |key: &Path, args: &[&str]| -> Colony {
+            let mut colony = lab.colony(args);
+            colony.command.env("COLONY_KEY", key);
+            colony
+        };
+        let greeter = example("greeter.sh");
+        let mut greeting = colony(
+            &writer,
+            &["agent", "run", "--json", "--name", "greeter", "--on", "visitor.came", "--", "sh", &greeter],
+        );
+        colony(&writer, &["doc", "new", "notes"]).json();
+        colony(&writer, &["doc", "set", "notes", "/title", "\"Draft\""]).json();
+        let run = Running::start(&mut greeting.command);
+        for visitor in ["ada", "ben", "ada"] {
+            colony(&writer, &["publish", "visitor.came", "--entity", visitor]).json();
+        }
+        let mut tail = colony(&writer, &["tail", "--from", "beginning", "--type", "visitor.greeted"]);
+        tail.command.args(["--limit", "3"]);
+        assert_eq!(tail.json().len(), 3);
+        colony(&writer, &["doc", "set", "notes", "/title", "\"Final\""]).json();
+        run.stop();
+        let refused = colony(&looker, &["publish", "a.done"]).arg("--json").output();
+        assert!(!refused.status.success(), "{refused:?}");
+        let before = stored(&lab, &writer).await;
+
+        let json = |args: &[&str]| -> Value {
+            let text = colony(&looker, &[&["--json"], args].concat()).text();
+            serde_json::from_str(&text).unwrap()
+        };
+        let agent = ["agent", "verify", "greeter", "--on", "visitor.came", "--", "sh", &greeter];
+        assert_eq!(json(&agent)["outputs"], 3);
+
+        let script = std::fs::read_to_string(&greeter).unwrap();
+        let other = lab.write("other.sh", script.replace("Welcome, %s!", "Hello, %s."));
+        let input = json!({ "specversion": "1.0", "id": "new", "source": "door", "type": "visitor.came", "subject": "cleo" });
+        let inputs = lab.write("inputs.ndjson", input.to_string());
+        let fork = ["fork", "--at", "0", "--agent", "greeter", "--on", "visitor.came"];
+        let file: PathBuf = lab.dir.path().join("forked.capture");
+        let more = ["--inputs", &inputs, "--into", file.to_str().unwrap(), "--", "sh", &other];
+        let forked = json(&[&fork[..], &more].concat());
+        assert_eq!((&forked["events"], &forked["same"]), (&4.into(), &false.into()), "{forked}");
+        let changes: Vec<&Value> = forked["divergences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|divergence| &divergence["outputs"][0]["change"])
+            .collect();
+        assert_eq!(changes, ["different", "different", "different", "added"]);
+        assert_eq!(forked["divergences"][0]["outputs"][0]["forked"]["data"], "Hello, ada.");
+        let same = json(&[&fork[..], &["--", "sh", &greeter]].concat());
+        assert_eq!(same["same"], true, "{same}");
+        let log = ["log", "--capture", file.to_str().unwrap(), "--type", "visitor.greeted"];
+        let log = colony(&looker, &log).json();
+        assert_eq!(log[3]["data"], "Hello, cleo.");
+
+        let second = json(&["bisect", "--entity", "ada", "--count-at-least", "3"]);
+        let first = json(&["bisect", "--entity", "ada"]);
+        assert_eq!(first["entry"]["type"], "visitor.came");
+        assert!(second["position"].as_u64() > first["position"].as_u64());
+        let title = ["bisect", "--document", "notes", "--path", "/title"];
+        let edited = json(&[&title[..], &["--equals", "\"Final\""]].concat());
+        assert_eq!(edited["entry"]["colonykind"], "doc");
+        assert!(json(&title)["position"].as_u64() < edited["position"].as_u64());
+        let asks = "python3 -c 'import json, os, sys; at = json.load(sys.stdin); assert str(at[\"position\"]) == os.environ[\"COLONY_CUT\"]; sys.exit(at[\"statistics\"][\"types\"].get(\"visitor.greeted\", 0) < 2)'";
+        let greeted = json(&["bisect", "--", "sh", "-c", asks]);
+        assert_eq!(greeted["entry"]["type"], "visitor.greeted", "{greeted}");
+        let never = colony(&looker, &["--json", "bisect", "--entity", "nobody"]);
+        never.error_as_is(5);
+        let broken = colony(&looker, &["--json", "bisect", "--", "sh", "-c", "exit 7"]);
+        broken.error_as_is(3);
+
+        let after = stored(&lab, &writer).await;
+        assert_eq!(before, after, "the server has stored nothing");
+    })
+    .await;
 }
