@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use colony_core::{AgentName, EntityName, Entry, Position, Timestamp};
+use colony_core::{AgentName, EntityName, Entry, EventType, Position, Timestamp};
 
 use super::act::Act;
 use super::role::{News, Role, View};
@@ -13,6 +13,8 @@ use crate::protocol::{Json, Millis, Outcome};
 
 /// How long the first to try a task may take before somebody else tries it.
 pub(crate) const PATIENCE: Millis = Millis::new(500);
+/// After how long without having read it back something is tried, or said, again.
+const AGAIN: Millis = Millis::new(PATIENCE.get() * 10);
 /// Most tasks that are taken over at a time.
 const TAKEN_OVER: usize = 1_000;
 /// Before how much time is left of a hold its owner says that it is still at it, beside half of what there was.
@@ -43,6 +45,8 @@ struct Member {
     trying: Option<(EntityName, Timestamp)>,
     /// Tasks that it works on, with their fences.
     working: BTreeMap<EntityName, Position>,
+    /// What it has said and not yet read back, and since when: until then it would say so again at every news.
+    said: BTreeMap<(EventType, EntityName), Timestamp>,
 }
 
 /// Something that a member does.
@@ -69,7 +73,7 @@ impl Crew {
         if role.hears_time() {
             self.timed.insert(agent.clone());
         }
-        let member = Member { role, trying: None, working: BTreeMap::new() };
+        let member = Member { role, trying: None, working: BTreeMap::new(), said: BTreeMap::new() };
         self.members.insert(agent, member);
     }
 
@@ -200,11 +204,25 @@ impl Crew {
             {
                 continue;
             }
-            due.push(Due { agent: name.clone(), act });
+            self.do_once(name, act, now, due);
         }
     }
 
-    fn announce(&self, name: &AgentName, now: Timestamp, due: &mut Vec<Due>) {
+    /// Lets a member do something, unless it is saying the same already.
+    fn do_once(&mut self, name: &AgentName, act: Act, now: Timestamp, due: &mut Vec<Due>) {
+        if let Act::Say(say) = &act
+            && let Some(member) = self.members.get_mut(name)
+        {
+            let what = (say.draft.ty.clone(), say.draft.entity.clone());
+            if member.said.contains_key(&what) {
+                return;
+            }
+            member.said.insert(what, now);
+        }
+        due.push(Due { agent: name.clone(), act });
+    }
+
+    fn announce(&mut self, name: &AgentName, now: Timestamp, due: &mut Vec<Due>) {
         let Some(card) = self.members.get(name).and_then(|member| member.role.card()) else {
             return;
         };
@@ -213,8 +231,9 @@ impl Crew {
             return;
         }
         let announce = DirectoryCommand::Announce(Box::new(card));
-        let acts = self.view(name, now).decide::<Directory>(announce, "");
-        due.extend(acts.into_iter().map(|act| Due { agent: name.clone(), act }));
+        for act in self.view(name, now).decide::<Directory>(announce, "") {
+            self.do_once(name, act, now, due);
+        }
     }
 
     /// Lets a member try what it is first to try, unless it does already.
@@ -241,6 +260,7 @@ impl Crew {
 
     /// Lets members that work say so, before their time is over.
     fn say_still(&mut self, now: Timestamp, due: &mut Vec<Due>) {
+        let mut said = Vec::new();
         for (name, member) in &self.members {
             for (task, fence) in &member.working {
                 let Some(hold) = self.space.agreed().tasks.get(task).and_then(|t| t.hold()) else {
@@ -259,17 +279,19 @@ impl Crew {
                     note: String::new(),
                 };
                 let acts = self.view(name, now).decide::<Tasks>(progress, "still at it");
-                due.extend(acts.into_iter().map(|act| Due { agent: name.clone(), act }));
+                said.extend(acts.into_iter().map(|act| (name.clone(), act)));
             }
+        }
+        for (name, act) in said {
+            self.do_once(&name, act, now, due);
         }
     }
 
     /// Lets idle members try what silent holders, or agents that miss their turn, let lie.
     fn take_over(&mut self, now: Timestamp, due: &mut Vec<Due>) {
-        // What was tried and not answered for long is tried again.
-        let again = Millis::new(PATIENCE.get() * 10);
         for member in self.members.values_mut() {
-            member.trying.take_if(|(_, since)| Millis::between(*since, now) > again);
+            member.trying.take_if(|(_, since)| Millis::between(*since, now) > AGAIN);
+            member.said.retain(|_, since| Millis::between(*since, now) <= AGAIN);
         }
         let (rota, patient) = (self.space.rota(), earlier(now, PATIENCE));
         let mine = |name: &&AgentName| {

@@ -16,6 +16,7 @@ use crate::progress::Fetching;
 
 mod cast;
 mod checks;
+mod company;
 mod input;
 mod joiner;
 mod report;
@@ -27,6 +28,8 @@ pub(crate) use cast::DemoError;
 
 /// The space that the demonstration runs in.
 const SPACE: &str = "demo";
+/// The space of the second act.
+const COMPANY: &str = "company";
 /// The document that the writers share.
 const STORY: &str = "story";
 /// The document that the scribe keeps.
@@ -39,8 +42,12 @@ const TEXT: &str = "/text";
 /// Two writers type a recorded session into one text, at the same time, each waiting for what it depends on. Two
 /// instances of a scribe follow thousands of events that are imported meanwhile and keep a shared summary: one is paused for longer
 /// than every time-out and resumed, the other is killed with -9, and so is a writer half-way. Someone who comes late opens everything
-/// at the end. Then it shows the middle of the story with `at`, a cause with `why`, runs the scribe again over what is recorded, and
-/// ends with a table of what came of it. Exit code 0 only if nothing was lost or doubled and the texts agree.
+/// at the end.
+///
+/// Then a company works without a manager: ten bidders and three workers do a thousand tasks while the conductor of some of them is
+/// killed, a contract is broken and arbitrated, and work is passed on over two hops. At last it shows the middle of the story with
+/// `at`, causes with `why`, runs the scribe again over what is recorded, and ends with a table of what came of it and what the
+/// coordination cost. Exit code 0 only if nothing was lost or doubled, the texts agree, and all of the work is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A recorded editing session to act out, JSON or gzip [default: the one that Colony brings].
@@ -66,6 +73,8 @@ pub(crate) enum Part {
     Scribe(scribe::Args),
     /// Opens everything, late.
     Joiner(joiner::Args),
+    /// Works in the company.
+    Member(company::member::Args),
 }
 
 pub(crate) async fn part(part: Part, context: &Context) -> Result<(), Failure> {
@@ -73,6 +82,7 @@ pub(crate) async fn part(part: Part, context: &Context) -> Result<(), Failure> {
         Part::Writer(args) => writer::run(args, context).await,
         Part::Scribe(args) => scribe::run(args, context).await,
         Part::Joiner(args) => joiner::run(args, context).await,
+        Part::Member(args) => company::member::run(args, context).await,
     }
 }
 
@@ -104,9 +114,12 @@ async fn play(args: &Args, context: &Context) -> Result<(), Failure> {
     let joined = stage.join().await?;
     let scribe = stage.bus("scribe").await?;
     let checked = checks::check(&bus, &scribe, &recording, &input).await?;
-    let report = report::Report::new(&bus, &recording, played, joined, checked, start.elapsed());
+    let company = company::perform(&stage).await?;
+    let passed_on = company.handoff_result.clone();
+    let acts = report::Acts { played, joined, checked, company };
+    let report = report::Report::new(&bus, &recording, acts, start.elapsed());
     if !json {
-        stage.show_the_middle(&bus, &recording).await?;
+        stage.show_the_middle(&bus, &passed_on).await?;
     }
     report.show(context)?;
     node.stop().await?;
@@ -126,7 +139,11 @@ async fn begin(bus: &Bus, recording: &Recording) -> Result<(), Failure> {
 }
 
 fn options(agent: &str, server: &str) -> BusOptions {
-    let space: SpaceName = constant(SPACE);
+    options_in(SPACE, agent, server)
+}
+
+fn options_in(space: &str, agent: &str, server: &str) -> BusOptions {
+    let space: SpaceName = constant(space);
     let mut options = BusOptions::new(space, constant(agent));
     options.server.url = server.to_owned();
     options

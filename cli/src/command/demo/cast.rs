@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use colony_agents::protocol::CanonicalError;
+use colony_agents::ready::ShiftError;
 use colony_agents::recording::{Recording, RecordingError};
-use colony_agents::{InstanceError, VerifyError};
+use colony_agents::{DeskError, InstanceError, VerifyError};
 use colony_bus::document::DocumentError;
 use colony_bus::{Bus, Cut, Delivery, Draft};
 use colony_core::document::{DecodeError, ReadError};
 use colony_core::envelope::OpenError;
+use colony_core::signature::KeyError;
 use colony_core::{Filter, Position};
 use colony_server::Node;
 use futures_util::StreamExt as _;
@@ -49,6 +52,16 @@ pub(crate) enum DemoError {
     Part { part: &'static str, why: String },
     #[error("an instance of an agent cannot go on")]
     Instance(#[source] InstanceError),
+    #[error(transparent)]
+    Desk(DeskError),
+    #[error("a member of the company stopped")]
+    Shift(#[source] ShiftError),
+    #[error("what is said cannot be written")]
+    Json(#[source] serde_json::Error),
+    #[error("the terms of the contract cannot be signed")]
+    Canonical(#[source] CanonicalError),
+    #[error("a key cannot sign")]
+    Key(#[source] KeyError),
     #[error("the scribe cannot be run again")]
     Verify(#[source] VerifyError),
     #[error("a process of the demonstration could not be run")]
@@ -62,6 +75,8 @@ pub(crate) enum DemoError {
 pub(super) struct Stage {
     program: PathBuf,
     server: String,
+    /// Where the server's monitoring pages are.
+    monitor: Option<String>,
     trace: PathBuf,
     events: PathBuf,
     speed: f64,
@@ -87,6 +102,7 @@ impl Stage {
         Ok(Self {
             program,
             server: node.url(),
+            monitor: node.monitor_url(),
             trace: trace.clone(),
             events: events.clone(),
             speed,
@@ -95,23 +111,25 @@ impl Stage {
     }
 
     pub(super) async fn bus(&self, agent: &str) -> Result<Bus, Failure> {
-        Ok(Bus::connect(options(agent, &self.server)).await?)
+        let mut options = options(agent, &self.server);
+        options.server.monitor.clone_from(&self.monitor);
+        Ok(Bus::connect(options).await?)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, space: &str) -> Command {
         let mut command = Command::new(&self.program);
         let inherited = std::env::vars_os()
             .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("COLONY_")));
         for (name, _) in inherited {
             command.env_remove(name);
         }
-        command.args(["--server", &self.server, "--space", super::SPACE]);
+        command.args(["--server", &self.server, "--space", space]);
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 
     fn spawn(&self, what: &[&str]) -> Result<Child, Failure> {
-        let mut command = self.command();
+        let mut command = self.command(super::SPACE);
         command.arg("--json").args(what);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command.spawn().map_err(DemoError::Process)?)
@@ -122,6 +140,19 @@ impl Stage {
         let (number, speed) = (number.to_string(), self.speed.to_string());
         let rest = ["--trace", &trace, "--number", &number, "--speed", &speed];
         self.spawn(&[&["demo-part", "writer"], rest.as_slice()].concat())
+    }
+
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Starts a process of the company.
+    pub(super) fn member(&self, what: &[&str]) -> Result<Child, Failure> {
+        self.spawn(&[&["demo-part", "member"], what].concat())
     }
 
     /// Starts an instance of the scribe.
@@ -135,11 +166,15 @@ impl Stage {
     }
 
     /// Shows the middle of the story with the commands that anybody would use.
-    pub(super) async fn show_the_middle(&self, bus: &Bus, _: &Recording) -> Result<(), Failure> {
+    pub(super) async fn show_the_middle(&self, bus: &Bus, passed_on: &str) -> Result<(), Failure> {
         let middle = Position::new(bus.tail().await?.get() / 2).to_string();
-        for line in [vec!["at", &middle], vec!["why", super::SUMMARY, "/summary/events"]] {
-            println!("\n$ colony {}", line.join(" "));
-            let mut command = self.command();
+        for (space, line) in [
+            (super::SPACE, vec!["at", &middle]),
+            (super::SPACE, vec!["why", super::SUMMARY, "/summary/events"]),
+            (super::COMPANY, vec!["why", passed_on]),
+        ] {
+            println!("\n$ colony --space {space} {}", line.join(" "));
+            let mut command = self.command(space);
             let status = command.args(line).status().await.map_err(DemoError::Process)?;
             if !status.success() {
                 return Err(DemoError::Part { part: "look back", why: status.to_string() }.into());
@@ -158,7 +193,7 @@ async fn told<T: DeserializeOwned>(child: Child, part: &'static str) -> Result<T
         .map_err(|error| DemoError::Part { part, why: error.to_string() }.into())
 }
 
-async fn finished(mut child: Child, part: &'static str) -> Result<String, Failure> {
+pub(super) async fn finished(mut child: Child, part: &'static str) -> Result<String, Failure> {
     let mut stdout = child.stdout.take();
     let mut stderr = child.stderr.take();
     let (mut out, mut err) = (String::new(), String::new());
@@ -190,7 +225,7 @@ async fn failure(writers: &mut [Child]) -> Failure {
     futures_util::future::select_all(all).await.0
 }
 
-async fn failed(child: &mut Child, part: &'static str) -> Failure {
+pub(super) async fn failed(child: &mut Child, part: &'static str) -> Failure {
     match child.wait().await {
         // A writer may be done before the others are half-way.
         Ok(status) if status.success() => std::future::pending().await,

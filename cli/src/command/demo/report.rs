@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::cast::Played;
 use super::checks::Checked;
+use super::company::Company;
 use super::joiner::Found;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -59,6 +60,8 @@ pub(super) struct Report {
     /// Entries of the log, and the bytes of what they say.
     entries: u64,
     bytes: u64,
+    /// The second act, and what coordination cost there.
+    company: Company,
     elapsed_s: f64,
     server: String,
     storage: String,
@@ -66,15 +69,17 @@ pub(super) struct Report {
     replicas: usize,
 }
 
+/// What was played, found and checked.
+pub(super) struct Acts {
+    pub(super) played: Played,
+    pub(super) joined: Found,
+    pub(super) checked: Checked,
+    pub(super) company: Company,
+}
+
 impl Report {
-    pub(super) fn new(
-        bus: &Bus,
-        recording: &Recording,
-        mut played: Played,
-        joined: Found,
-        checked: Checked,
-        elapsed: Duration,
-    ) -> Self {
+    pub(super) fn new(bus: &Bus, recording: &Recording, acts: Acts, elapsed: Duration) -> Self {
+        let Acts { mut played, joined, checked, company } = acts;
         let text_sha256 = Digest::of(checked.text.as_bytes()).to_string();
         let expected_sha256 = Digest::of(recording.end.as_bytes()).to_string();
         played.latencies_us.sort_unstable();
@@ -113,6 +118,7 @@ impl Report {
             joined_ms: joined.elapsed_ms,
             entries: checked.entries,
             bytes: checked.bytes,
+            company,
             elapsed_s: elapsed.as_secs_f64(),
             server: description.server.clone(),
             storage: description.storage.clone(),
@@ -126,6 +132,7 @@ impl Report {
         self.converged
             && self.summary_matches
             && self.verify_same
+            && self.company.holds()
             && self.pages == self.pages_expected
             && self.lost == 0
             && self.duplicated == 0
@@ -171,6 +178,47 @@ impl Report {
                     ),
                     ("the late joiner opened everything in", format!("{} ms", self.joined_ms)),
                     ("entries, bytes", format!("{}, {}", self.entries, self.bytes)),
+                    (
+                        "tasks of the company done, twice, while its conductor was dead",
+                        format!(
+                            "{}, {}, {}",
+                            of(self.company.tasks, self.company.tasks_expected),
+                            self.company.done_twice,
+                            self.company.done_without_conductor
+                        ),
+                    ),
+                    (
+                        "the contract ended; its stakes add up",
+                        format!("{}; {}", self.company.contract, yes(self.company.ledger_adds_up)),
+                    ),
+                    (
+                        "reasons found over two hops, steps back",
+                        format!(
+                            "{}, {}",
+                            yes(self.company.reasons_found),
+                            self.company.handoff_steps
+                        ),
+                    ),
+                    (
+                        "entries that are work, that coordinate; messages a task",
+                        format!(
+                            "{}, {}; {:.1}",
+                            self.company.entries_work,
+                            self.company.entries_coordination,
+                            self.company.messages_per_task
+                        ),
+                    ),
+                    (
+                        "pairs of agents that spoke to each other",
+                        format!(
+                            "{} of {}",
+                            self.company.channels_used, self.company.channels_possible
+                        ),
+                    ),
+                    (
+                        "waited for each other, all waits together",
+                        format!("{:.1} s", self.company.waited_s),
+                    ),
                     ("took", format!("{:.1} s", self.elapsed_s)),
                     ("on", format!("{}, {}, sync {}", self.server, self.storage, self.sync)),
                 ] {
