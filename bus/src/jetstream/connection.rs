@@ -109,7 +109,11 @@ impl Connection {
             nats = nats.add_root_certificates(authority.clone());
         }
         nats = match &options.credentials {
-            Credentials::None => nats,
+            // The client reads no name from an address by itself.
+            Credentials::None => match user_in(&options.url) {
+                Some((name, password)) => nats.user_and_password(name, password),
+                None => nats,
+            },
             Credentials::NkeySeed(seed) => nats.nkey(seed.trim().to_owned()),
             Credentials::File(path) => nats.credentials_file(path).await.map_err(|source| {
                 ConnectError::Key { what: format!("{}: {source}", path.display()) }
@@ -257,4 +261,13 @@ impl State {
         let index = denials.iter().position(|subject| relevant(subject))?;
         denials.remove(index)
     }
+}
+
+/// Returns the name and password that an address names, as it stands there.
+fn user_in(urls: &str) -> Option<(String, String)> {
+    urls.split(',').find_map(|url| {
+        let address: async_nats::ServerAddr = url.trim().parse().ok()?;
+        let password = address.password().unwrap_or_default().to_owned();
+        Some((address.username()?.to_owned(), password))
+    })
 }

@@ -106,3 +106,23 @@ async fn a_key_the_server_does_not_know_is_refused() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_and_a_password_in_the_address_log_in() {
+    within(LIMIT, "a name in the address", async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nats.conf");
+        let text = format!(
+            "listen: \"127.0.0.1:-1\"\nhttp: \"127.0.0.1:-1\"\njetstream: {{ store_dir: {:?} }}\nauthorization: {{ user: ann, password: secret }}\n",
+            dir.path().join("data").display().to_string()
+        );
+        std::fs::write(&path, text).unwrap();
+        let node = start(dir.path(), &path).await;
+        let with = |who: &str| node.url().replace("nats://", &format!("nats://{who}@"));
+        let bus = Bus::connect(options("ann", &with("ann:secret"))).await.unwrap();
+        bus.publish(draft("hello", 10)).await.unwrap().await.unwrap();
+        let error = Bus::connect(options("ann", &with("ann:guess"))).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Credentials { .. }), "{error}");
+    })
+    .await;
+}
