@@ -40,9 +40,12 @@ fn finish(fence: Option<Position>) -> Command {
 #[tokio::test]
 async fn of_two_who_claim_unseen_the_second_is_told_owner_round_and_fence() {
     let log = MemoryLog::new("desk");
-    let mut ann = desk(&log, "ann").await;
+    // The log's time is years before that of this machine: by its own clock a desk would take the task over.
+    let clock = Clock::function(|| Timestamp::from_nanos(0));
+    let mut ann = desk(&log, "ann").await.with_clock(clock.clone());
     assert_eq!(ann.act::<Tasks>(offer()).await.unwrap()[0].outcome, Outcome::Applied);
-    let (mut bob, mut cid) = (desk(&log, "bob").await, desk(&log, "cid").await);
+    let mut bob = desk(&log, "bob").await.with_clock(clock.clone());
+    let mut cid = desk(&log, "cid").await.with_clock(clock);
 
     let won = bob.act::<Tasks>(Command::Claim(task(), MINUTE)).await.unwrap();
     let held = Rejection::Held { owner: "bob".parse().unwrap(), round: 1, fence: won[0].position };

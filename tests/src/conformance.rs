@@ -25,6 +25,8 @@ pub mod records;
 
 pub use fixture::{Fixture, Random, test_seed};
 
+/// How often a rule is tried on a log that is away.
+const ATTEMPTS: usize = 3;
 /// How long a rule may take before it counts as stuck.
 const RULE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -96,6 +98,17 @@ pub struct Broken {
     pub violation: Violation,
 }
 
+impl Violation {
+    /// Returns whether the log was not there to be judged.
+    fn is_absence(&self) -> bool {
+        match self {
+            Self::Append(error) => matches!(error, AppendError::Unavailable),
+            Self::Read(error) => error.is_retryable(),
+            Self::Differs { .. } | Self::Task(_) | Self::Factory(_) | Self::Stuck { .. } => false,
+        }
+    }
+}
+
 /// One rule of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -106,7 +119,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Tries the rule on a fresh log.
+    /// Tries the rule on a fresh log; on another one if the log was away meanwhile, as three servers are while they elect.
     ///
     /// # Errors
     /// [`Broken`] if it does not hold.
@@ -114,11 +127,24 @@ impl Rule {
         let seed = test_seed();
         println!("{}: COLONY_TEST_SEED={seed}", self.name);
         let broken = |violation| Broken { rule: self.name, seed, violation };
-        let fixture = Fixture::new(Arc::clone(factory), seed).await.map_err(broken)?;
+        let mut attempt = 1;
+        loop {
+            match self.attempt(factory, seed).await {
+                Err(violation) if violation.is_absence() && attempt < ATTEMPTS => {
+                    println!("attempt {attempt}: {violation:?}");
+                    attempt += 1;
+                }
+                tried => return tried.map_err(broken),
+            }
+        }
+    }
+
+    async fn attempt(&self, factory: &Arc<dyn LogFactory>, seed: u64) -> Result<(), Violation> {
+        let fixture = Fixture::new(Arc::clone(factory), seed).await?;
         let seconds = RULE_TIMEOUT.as_secs();
         match tokio::time::timeout(RULE_TIMEOUT, (self.check)(fixture)).await {
-            Ok(checked) => checked.map_err(broken),
-            Err(_) => Err(broken(Violation::Stuck { seconds })),
+            Ok(checked) => checked,
+            Err(_) => Err(Violation::Stuck { seconds }),
         }
     }
 }

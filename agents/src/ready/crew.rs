@@ -15,6 +15,8 @@ use crate::protocol::{Json, Millis, Outcome};
 pub(crate) const PATIENCE: Millis = Millis::new(500);
 /// After how long without having read it back something is tried, or said, again.
 const AGAIN: Millis = Millis::new(PATIENCE.get() * 10);
+/// What roles would say at every news for as long as it has not come back.
+const SAID_ONCE: [&str; 3] = ["task.bid", "task.closed", "task.lapsed"];
 /// Most tasks that are taken over at a time.
 const TAKEN_OVER: usize = 1_000;
 /// Before how much time is left of a hold its owner says that it is still at it, beside half of what there was.
@@ -45,7 +47,7 @@ struct Member {
     trying: Option<(EntityName, Timestamp)>,
     /// Tasks that it works on, with their fences.
     working: BTreeMap<EntityName, Position>,
-    /// What it has said and not yet read back, and since when: until then it would say so again at every news.
+    /// What it has said and not yet read back, of what is [`SAID_ONCE`], and since when.
     said: BTreeMap<(EventType, EntityName), Timestamp>,
 }
 
@@ -211,6 +213,7 @@ impl Crew {
     /// Lets a member do something, unless it is saying the same already.
     fn do_once(&mut self, name: &AgentName, act: Act, now: Timestamp, due: &mut Vec<Due>) {
         if let Act::Say(say) = &act
+            && SAID_ONCE.contains(&say.draft.ty.as_str())
             && let Some(member) = self.members.get_mut(name)
         {
             let what = (say.draft.ty.clone(), say.draft.entity.clone());

@@ -107,11 +107,19 @@ async fn a_file_that_was_cut_off_is_not_imported() {
 async fn an_import_that_is_interrupted_says_what_is_in_the_log_and_is_completed_by_another() {
     use rustix::process::{Pid, Signal, kill_process};
     let lab = Lab::new().await;
-    let file = recorded("nats-server-commits.ndjson.gz");
-    let file = file.to_str().unwrap();
-    // What is acknowledged takes long enough to be interrupted.
-    let all: Vec<Value> =
-        commits(usize::MAX).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The recorded events eight times over: that takes long enough to be interrupted.
+    let commits = commits(usize::MAX);
+    let again = |copy: usize| {
+        commits.iter().map(move |line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            event["id"] = format!("{}-{copy}", event["id"].as_str().unwrap()).into();
+            event
+        })
+    };
+    let all: Vec<Value> = (0..8).flat_map(again).collect();
+    let lines: Vec<String> = all.iter().map(Value::to_string).collect();
+    let file = lab.write("many.ndjson", lines.join("\n"));
+    let file = file.as_str();
     let import = lab.colony(&["import", file]).arg("--json").spawn();
     while lab.one(&["status", "--quick"])["tail"].as_u64().unwrap() < 200 {}
     // The server answers nothing, until the signal is there.

@@ -15,7 +15,7 @@ use futures_util::TryStreamExt as _;
 const AGENTS: usize = 1_000;
 const TASKS: usize = 10_000;
 /// Guards against hanging only.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn worker(silent: Millis, takes: u64) -> Box<dyn Role> {
     let work = Work::Simulated { duration_ms: Millis::new(takes) };
