@@ -1,5 +1,7 @@
 //! Writers of a document who keep what they were told.
 
+use std::time::Duration;
+
 use colony_bus::{Bus, Document, DurableEdit};
 use colony_core::DocumentName;
 use colony_core::document::{ChangeHash, Path, Value};
@@ -9,6 +11,9 @@ use super::Progress;
 
 /// Edits whose tickets are open at the same time.
 const OPEN: usize = 16;
+
+/// Pause before each edit beyond those that were asked for.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Returns the document that tests use.
 pub fn notes() -> DocumentName {
@@ -56,6 +61,10 @@ impl Typist {
             let (mut open, mut kept) = (Vec::new(), Vec::new());
             let mut number = 0;
             while number < edits || counted.goes_on(0) {
+                if number >= edits {
+                    // There is to be progress, not a text without end.
+                    tokio::time::sleep(PAUSE).await;
+                }
                 // There are as many characters as this one typed, whatever others did.
                 let typed = document.edit(|e| e.splice_text(&text(), number / 2, 0, mark)).await;
                 let typed = typed.expect("an edit waits, and does not fail");
