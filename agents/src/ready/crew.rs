@@ -132,12 +132,14 @@ impl Crew {
         for name in self.listeners.iter().cloned().collect::<Vec<_>>() {
             self.tell(&name, &said, now, &mut due);
         }
-        // Taking over is two events: what it tries is answered by the second.
-        if event.ty.as_str() == "task.claimed"
-            && let Some(member) = self.members.get_mut(&event.author)
+        if let Some(member) = self.members.get_mut(&event.author)
+            && let Some(about) = &event.entity
         {
-            let about = event.entity.as_ref();
-            member.trying.take_if(|(task, _)| Some(&*task) == about);
+            // Taking over is two events: what it tries is answered by the second.
+            if event.ty.as_str() == "task.claimed" {
+                member.trying.take_if(|(task, _)| task == about);
+            }
+            member.said.remove(&(event.ty.clone(), about.clone()));
         }
         for name in &change.turns {
             self.try_turn(name, now, &mut due);

@@ -50,7 +50,7 @@ async fn of_a_thousand_agents_no_two_work_on_one_of_ten_thousand_tasks_and_none_
     for crew in 0..2 {
         let buses = joined(&url, (0..AGENTS / 2).map(|n| format!("agent-{crew}-{n}"))).await;
         let reader = buses[0].clone();
-        let members = buses.into_iter().map(|bus| (bus, worker(Millis::from_secs(60), 1)));
+        let members = buses.into_iter().map(|bus| (bus, worker(Millis::from_secs(10), 1)));
         shifts
             .push(Shift::start(reader, members.collect(), ShiftOptions::default()).await.unwrap());
     }
@@ -66,7 +66,8 @@ async fn of_a_thousand_agents_no_two_work_on_one_of_ten_thousand_tasks_and_none_
     let query = Query { filter: Coordination::filter(), ..Query::default() };
     let mut entries = client.read(query).await.unwrap();
     let mut space = Space::default();
-    let (mut begun, mut done) = (BTreeMap::new(), BTreeMap::new());
+    // On a busy machine somebody may be silent for too long: its task lapses, and another one's claim counts.
+    let (mut held, mut done) = (BTreeMap::new(), BTreeMap::new());
     let mut messages = 0;
     while let Some(entry) = entries.try_next().await.unwrap() {
         messages += 1;
@@ -75,13 +76,14 @@ async fn of_a_thousand_agents_no_two_work_on_one_of_ten_thousand_tasks_and_none_
         }
         let task = entry.event().entity.clone().unwrap();
         match entry.event().ty.as_str() {
-            "task.claimed" => *begun.entry(task).or_insert(0) += 1,
+            "task.claimed" => *held.entry(task).or_insert(0) += 1,
+            "task.lapsed" => *held.entry(task).or_insert(0) -= 1,
             "task.done" => *done.entry(task).or_insert(0) += 1,
             _ => {}
         }
     }
-    assert_eq!((begun.len(), done.len()), (TASKS, TASKS));
-    assert!(begun.values().chain(done.values()).all(|count| *count == 1));
+    assert_eq!((held.len(), done.len()), (TASKS, TASKS));
+    assert!(held.values().chain(done.values()).all(|count: &i32| *count == 1));
     let lost = space.agreed().ignored.total();
     println!("{messages} messages for {TASKS} tasks; {lost} claims lost");
     assert!(messages < 5 * TASKS, "{messages} messages");
