@@ -1,7 +1,7 @@
 //! One agent of a situation: it appends, looks, and decides as any program would.
 
 use colony_agents::protocol::{CoordinationState, Draft, Protocol, Rejection, Slot};
-use colony_bus::{Bus, Cut, Delivery, Query};
+use colony_bus::{Bus, Cut, Delivery, EntryError, Query};
 use colony_core::{Data, Entry, EventId, Filter, Position};
 use colony_tests::harness::Proxy;
 use futures_util::StreamExt as _;
@@ -83,11 +83,24 @@ impl Player {
 
     /// Reads the whole log.
     pub(crate) async fn look(&self) -> View {
-        let query = Query { filter: Filter::all(), ..Query::default() };
-        let entries = self.bus.read(query).await.unwrap();
-        // What nobody can read is nobody's: readers leave it out.
-        let entries: Vec<_> = entries.filter_map(|entry| async { entry.ok() }).collect().await;
-        View::of(entries)
+        'again: loop {
+            let query = Query { filter: Filter::all(), ..Query::default() };
+            let mut read = self.bus.read(query).await.unwrap();
+            let mut entries = Vec::new();
+            while let Some(entry) = read.next().await {
+                match entry {
+                    Ok(entry) => entries.push(entry),
+                    // What nobody can read is nobody's: readers leave it out.
+                    Err(EntryError::Unreadable { .. }) => {}
+                    // Half a log is no view of it.
+                    Err(error) => {
+                        println!("read again: {error}");
+                        continue 'again;
+                    }
+                }
+            }
+            return View::of(entries);
+        }
     }
 
     /// Decides by what it sees now, and appends what comes of it. Returns where the last event stands.
