@@ -44,7 +44,8 @@ const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Who else may write the lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nobody: its name is this process's own. No condition is sent. Entries of other authors are taken, too, each onto
+    /// Nobody, now or before: its name is this process's own. What another process said on the lane could still be on its
+    /// way, and take the place of what this one says. No condition is sent. Entries of other authors are taken, too, each onto
     /// the lane of this name of its author: so an import keeps the order of what it imports.
     Private,
     /// Another instance may believe that it is the writer. Every append asks that the lane's last entry is the one

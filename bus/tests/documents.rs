@@ -121,6 +121,9 @@ async fn a_whole_session_is_visible_as_it_is_typed_and_opened_again() -> Result 
     type_live(&ada, &bob, &keystrokes).await?;
     assert_eq!(shown(&bob)?, end);
     ada.flush().await?;
+    // Sent only once the snapshot that was due before it is stored.
+    strike(&ada, &(0, 0, "The end: ".to_owned())).await?;
+    ada.flush().await?;
 
     let late = server.bus("late").await?;
     let begun = Instant::now();

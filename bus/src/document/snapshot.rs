@@ -92,8 +92,11 @@ async fn append(core: &Core, made: Made) -> Result<Position, DocumentError> {
     let unit = Unit { records, wholeness, conditions: Vec::new() };
     let ticket = core.bus.log().append(unit).await.map_err(WriteError::from)?;
     let positions = ticket.await.map_err(WriteError::from)?;
-    core.lock().snapshot_changes = changes;
-    Ok(positions.last().copied().unwrap_or_default())
+    let position = positions.last().copied().unwrap_or_default();
+    let mut state = core.lock();
+    state.snapshot_changes = changes;
+    state.snapshot_position = position;
+    Ok(position)
 }
 
 fn sealed(core: &Core, envelope: Envelope) -> Result<NewRecord, WriteError> {

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use colony_agents::Clock;
 use colony_bus::memory::{FaultPlan, FollowFaults, MemoryClock};
 use colony_bus::{Bus, BusOptions, MemoryLog, MemoryOptions, Sharing};
-use colony_core::{AgentName, LaneName, Timestamp};
+use colony_core::{AgentName, Timestamp};
 use colony_tests::harness::{One, Proxy, options, space, within};
 use tokio::time::Instant;
 
@@ -23,7 +24,11 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Where a situation is played. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Stage(Arc<Ground>);
+pub(crate) struct Stage {
+    ground: Arc<Ground>,
+    /// How many joined so far.
+    joined: Arc<AtomicU32>,
+}
 
 #[derive(Debug)]
 enum Ground {
@@ -64,7 +69,7 @@ pub(crate) fn simulated<F: Future<Output = ()>>(name: &str, play: impl Fn(Stage)
 /// Plays a situation on a server of its own.
 pub(crate) async fn served<F: Future<Output = ()>>(name: &str, play: impl Fn(Stage) -> F) {
     let one = One::start().await;
-    within(LIMIT, name, play(Stage(Arc::new(Ground::Server(Box::new(one)))))).await;
+    within(LIMIT, name, play(Stage::on(Ground::Server(Box::new(one))))).await;
 }
 
 /// Makes the two tests of a situation.
@@ -112,12 +117,16 @@ impl Stage {
             ..MemoryOptions::new("situation")
         });
         let changes = Changes::new(follow_faults);
-        Self(Arc::new(Ground::Memory { log, changes, chance, now: simulated_time, began }))
+        Self::on(Ground::Memory { log, changes, chance, now: simulated_time, began })
+    }
+
+    fn on(ground: Ground) -> Self {
+        Self { ground: Arc::new(ground), joined: Arc::default() }
     }
 
     /// Returns the time of this stage.
     pub(crate) fn now(&self) -> Timestamp {
-        match &*self.0 {
+        match &*self.ground {
             Ground::Memory { now, began, .. } => now(*began),
             Ground::Server(_) => std::time::SystemTime::now().into(),
         }
@@ -142,7 +151,7 @@ impl Stage {
 
     /// Returns the address of the server, where there is one.
     pub(crate) fn url(&self) -> Option<String> {
-        match &*self.0 {
+        match &*self.ground {
             Ground::Memory { .. } => None,
             Ground::Server(one) => Some(one.url()),
         }
@@ -150,12 +159,18 @@ impl Stage {
 
     /// Lets an agent join.
     pub(crate) async fn join(&self, name: &str) -> Player {
-        self.join_as(BusOptions {
-            instance: Some("main".parse().unwrap()),
+        self.join_as(self.own_lane(name)).await
+    }
+
+    /// Returns what an agent joins with to write a lane that nobody wrote before: what was said by an earlier process may
+    /// still be on its way.
+    fn own_lane(&self, name: &str) -> BusOptions {
+        let number = self.joined.fetch_add(1, Ordering::Relaxed);
+        BusOptions {
+            instance: Some(format!("joined-{number}").parse().unwrap()),
             sharing: Some(Sharing::Private),
             ..self.options(name)
-        })
-        .await
+        }
     }
 
     /// Lets several agents join.
@@ -169,11 +184,9 @@ impl Stage {
 
     /// Lets an agent join over a wire that can be cut, also on a server.
     pub(crate) async fn join_wired(&self, name: &str) -> Player {
-        let instance: Option<LaneName> = Some("main".parse().unwrap());
-        let sharing = Some(Sharing::Private);
         let Some(url) = self.url() else { return self.join(name).await };
         let proxy = Proxy::before(&url).await;
-        let mut joining = BusOptions { instance, sharing, ..self.options(name) };
+        let mut joining = self.own_lane(name);
         joining.server.url = proxy.url();
         let bus = Bus::connect(joining).await.unwrap();
         Player { bus, wire: Wire::Proxy(proxy), stage: self.clone() }
@@ -189,7 +202,7 @@ impl Stage {
 
     /// Lets an agent join with options of its own.
     pub(crate) async fn join_as(&self, options: BusOptions) -> Player {
-        let (bus, wire) = match &*self.0 {
+        let (bus, wire) = match &*self.ground {
             Ground::Memory { log, changes, chance, .. } => {
                 let network = Network::new(log.clone(), chance.clone(), 20, changes.clone());
                 let (there, live) = (Arc::new(network.clone()), Arc::new(network.clone()));
@@ -204,7 +217,7 @@ impl Stage {
     ///
     /// Requires that two readers, and one that goes on from a checkpoint at any of some cuts, have equal states.
     pub(crate) async fn agreed(&self) -> View {
-        if let Ground::Memory { log, changes, .. } = &*self.0 {
+        if let Ground::Memory { log, changes, .. } = &*self.ground {
             log.settle();
             changes.wake();
         }
