@@ -37,7 +37,8 @@ pub(crate) struct Shared {
     instance: LaneName,
     lane: LaneOptions,
     live: Arc<dyn Live>,
-    writer: OnceCell<LaneWriter>,
+    /// Shared with the other agents that this process acts for.
+    writer: Arc<OnceCell<LaneWriter>>,
     documents: document::Registry,
     presence: Presence,
 }
@@ -91,7 +92,36 @@ impl Bus {
                 instance,
                 lane,
                 live,
-                writer: OnceCell::new(),
+                writer: Arc::default(),
+                documents: document::Registry::default(),
+                presence,
+            }),
+        }
+    }
+
+    /// Returns the bus of another agent that this process acts for, over the same connection.
+    ///
+    /// What the two append travels in the same units, each onto a lane of its author: that costs a fraction of what lanes written
+    /// apart do. Credentials must cover both authors, and both are signed for with this bus's key. On a bus whose lane is
+    /// [`Sharing::Contended`], each writes its own.
+    #[must_use]
+    pub fn for_agent(&self, agent: AgentName) -> Self {
+        let Shared { reader, agent: _, instance, lane, live, writer, documents: _, presence: _ } =
+            &*self.shared;
+        let writer = match lane.sharing {
+            Sharing::Private => Arc::clone(writer),
+            Sharing::Contended => Arc::default(),
+        };
+        let space = self.space().clone();
+        let presence = Presence::new(Arc::clone(live), space, agent.clone(), instance.clone());
+        Self {
+            shared: Arc::new(Shared {
+                reader: reader.clone(),
+                agent,
+                instance: instance.clone(),
+                lane: lane.clone(),
+                live: Arc::clone(live),
+                writer,
                 documents: document::Registry::default(),
                 presence,
             }),

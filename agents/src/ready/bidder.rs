@@ -59,7 +59,7 @@ impl Role for Bidder {
             // What it is awarded, it does as any worker.
             News::Holds { .. } | News::Worked { .. } => {
                 let Self { skills, silent, work, .. } = self.clone();
-                Worker { skills, silent, work }.react(view, news)
+                Worker { skills, silent, work, capacity: 1 }.react(view, news)
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::protocol::Millis;
 use crate::protocol::directory::Card;
 use crate::protocol::task::{Command, Tasks};
 
-/// Claims tasks in turn, works on them one at a time, and delivers.
+/// Claims tasks in turn, works on them, and delivers.
 #[derive(Debug, Clone)]
 pub struct Worker {
     /// What it can do, as offers ask for it.
@@ -16,6 +16,8 @@ pub struct Worker {
     pub silent: Millis,
     /// What it does about a task.
     pub work: Work,
+    /// How many tasks it holds at a time. With more than one, it claims the next while it works, and need not wait for the answer.
+    pub capacity: u32,
 }
 
 impl Role for Worker {
@@ -24,7 +26,7 @@ impl Role for Worker {
         Some(Card {
             description: "takes tasks".into(),
             skills,
-            capacity: Some(1),
+            capacity: Some(self.capacity),
             ..Card::default()
         })
     }

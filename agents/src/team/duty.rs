@@ -116,7 +116,7 @@ impl Duty {
     pub fn role(&self, team: &Team) -> Box<dyn Role> {
         match self.clone() {
             Self::Worker { skills, silent_ms, work, settles } => {
-                let worker = Worker { skills, silent: silent_ms, work };
+                let worker = Worker { skills, silent: silent_ms, work, capacity: 1 };
                 match (team.has_conductor(), settles) {
                     (true, _) => Box::new(Assigned { worker }),
                     (false, true) => Box::new(Settler { worker }),
@@ -129,7 +129,7 @@ impl Duty {
                 Box::new(Bidder { skills, pricing, silent: silent_ms, work })
             }
             Self::Caller { quota, cost, skills, silent_ms, work } => {
-                let worker = Worker { skills, silent: silent_ms, work };
+                let worker = Worker { skills, silent: silent_ms, work, capacity: 1 };
                 Box::new(Caller { quota, cost, worker })
             }
             Self::Reviewer { asks } => Box::new(Reviewer {

@@ -174,7 +174,7 @@ impl<'a> World<'a> {
         let skills = self.tasks.skills_of(number, workers.len());
         let silent = self.trial.silent;
         let work = Work::Simulated { duration_ms: Millis::default() };
-        let worker = Worker { skills: skills.clone(), silent, work };
+        let worker = Worker { skills: skills.clone(), silent, work, capacity: 1 };
         match self.trial.mode {
             Mode::Alone | Mode::Event => Box::new(worker),
             Mode::Hybrid => Box::new(Settler { worker }),

@@ -85,7 +85,8 @@ impl Appender {
         let prefix = inbox.len() + 1;
         let task = tokio::spawn(async move {
             while let Some(message) = answers.next().await {
-                let token = message.subject.get(prefix..).unwrap_or_default().split('.').next();
+                let token =
+                    message.subject.get(prefix..).unwrap_or_default().split(['.', '-']).next();
                 let Some(id) = token.and_then(|id| id.parse().ok()) else { continue };
                 if let Some(route) = lock(&routes).get(&id) {
                     // Room for every answer of a unit is made when it is sent; more are of no use.
@@ -107,6 +108,13 @@ impl Appender {
     /// Returns the prefix of the reply subjects of a unit.
     pub(super) fn reply(&self, id: u64) -> String {
         format!("{}.{id}", self.inbox)
+    }
+
+    /// Returns the prefix of the reply subjects of a fast batch. Its last token is the batch's id for the server, which knows of no
+    /// connections: it is unique in the stream.
+    pub(super) fn batch_reply(&self, id: u64) -> String {
+        let unique = self.inbox.rsplit('.').next().unwrap_or_default();
+        format!("{}.{id}-{unique}", self.inbox)
     }
 
     /// Notes where the last record of a unit stands that was sent when `floor` was known.

@@ -81,7 +81,7 @@ pub(super) async fn fast(flight: Flight, records: Vec<NewRecord>) -> Result<Tick
     const APPEND: u8 = 1;
     const COMMIT: u8 = 2;
     let shared = &flight.log.shared;
-    let prefix = shared.appender.reply(flight.id);
+    let prefix = shared.appender.batch_reply(flight.id);
     let total = records.len();
     for (index, record) in records.iter().enumerate() {
         let operation = match index + 1 {

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 fn worker(silent: Millis, takes: u64) -> Box<dyn Role> {
     let work = Work::Simulated { duration_ms: Millis::new(takes) };
-    Box::new(Worker { skills: Vec::new(), silent, work })
+    Box::new(Worker { skills: Vec::new(), silent, work, capacity: 1 })
 }
 
 fn plan(tasks: usize) -> Vec<Planned> {

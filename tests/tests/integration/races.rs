@@ -1,5 +1,6 @@
 //! Conditions under contention: one writer wins, each time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use colony_bus::log::AppendError;
@@ -11,6 +12,7 @@ use colony_tests::harness::{
     Audit, Cluster, One, Progress, Race, RaceReport, Seed, agent, lane, options, race, space,
     within,
 };
+use futures_util::StreamExt as _;
 use tokio::task::JoinSet;
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -177,6 +179,50 @@ async fn the_head_of_an_entity_moves_one_at_a_time_on_three_servers() {
     within(LIMIT, "heads on three servers", async {
         let cluster = Cluster::start().await;
         heads_move_one_at_a_time(|name| cluster.options(name), 500).await;
+    })
+    .await;
+}
+
+/// A server tells fast batches apart by one token of their reply subjects, whichever connection they come over.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_two_connections_have_names_of_their_own() {
+    within(LIMIT, "batches of two connections", async {
+        let one = One::start().await;
+        let buses = [one.bus("ann").await, one.bus("bob").await];
+        let client = async_nats::connect(one.url()).await.unwrap();
+        let mut seen = client.subscribe(format!("colony.{}.>", space())).await.unwrap();
+        client.flush().await.unwrap();
+        let mut writing = JoinSet::new();
+        for bus in buses {
+            writing.spawn(async move {
+                for _ in 0..20 {
+                    let mut tickets = Vec::new();
+                    for _ in 0..50 {
+                        let draft = Draft::new("some.thing".parse().unwrap());
+                        tickets.push(bus.publish(draft).await.unwrap());
+                    }
+                    for ticket in tickets {
+                        ticket.await.unwrap();
+                    }
+                }
+            });
+        }
+        writing.join_all().await;
+        // For each batch, by its name: who wrote it, and how many of its records there are.
+        let mut batches: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+        for _ in 0..2 * 20 * 50 {
+            let message = seen.next().await.unwrap();
+            let Some(reply) = message.reply.as_ref().filter(|r| r.ends_with(".$FI")) else {
+                continue;
+            };
+            let tokens: Vec<_> = reply.rsplit('.').collect();
+            let author = message.subject.split('.').nth(2).unwrap().to_owned();
+            let (authors, numbers) = batches.entry(tokens[5].to_owned()).or_default();
+            authors.insert(author);
+            assert!(numbers.insert(tokens[2].to_owned()), "{reply}");
+        }
+        assert!(batches.len() > 10, "there were batches: {}", batches.len());
+        assert!(batches.values().all(|(authors, _)| authors.len() == 1), "{batches:?}");
     })
     .await;
 }

@@ -1,13 +1,12 @@
 //! Coordination: claims beside a Redis lock and a central conductor, what a decision takes, who notices silence, directory, feed, folds.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use colony_agents::protocol::Millis;
 use colony_agents::protocol::task::Offered;
 use colony_agents::ready::{Planned, Role, Work, Worker};
-use colony_bus::{Bus, BusOptions, JetStreamLog};
-use colony_core::{AgentName, SpaceName};
+use colony_bus::Bus;
+use colony_core::{AgentName, EventType, SpaceName};
 
 use super::server::{Server, Servers};
 use super::{Effort, Row};
@@ -19,6 +18,7 @@ mod directory;
 mod feed;
 mod fold;
 mod kills;
+mod locked;
 mod redis;
 
 /// How long a holder may be silent where that is not what is measured.
@@ -27,6 +27,9 @@ const SILENT: Millis = Millis::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row>, Failure> {
+    if std::env::var("ONLY").is_ok() {
+        return claims::measure(&servers.usual, effort).await;
+    }
     let mut rows = decision::measure(&servers.usual, effort).await?;
     rows.extend(claims::measure(&servers.usual, effort).await?);
     rows.extend(kills::measure(effort).await?);
@@ -36,19 +39,14 @@ pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row
     Ok(rows)
 }
 
-/// Joins agents of one process: over one connection.
+/// Joins agents of one process: over one connection, and in the same units.
 async fn join(
     server: &Server,
     space: &SpaceName,
     names: impl IntoIterator<Item = String>,
 ) -> Result<Vec<Bus>, Failure> {
-    let options = server.options(space, "bench");
-    let log = JetStreamLog::connect(&options.space, &options.server).await?;
-    let on = |name: String| {
-        let options = BusOptions { agent: agent(&name), ..options.clone() };
-        Bus::on(Arc::new(log.clone()), Arc::new(log.clone()), options)
-    };
-    Ok(names.into_iter().map(on).collect())
+    let process = server.bus(space, "bench").await?;
+    Ok(names.into_iter().map(|name| process.for_agent(agent(&name))).collect())
 }
 
 #[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]
@@ -56,8 +54,15 @@ fn agent(name: &str) -> AgentName {
     name.parse().unwrap()
 }
 
+#[expect(clippy::unwrap_used, reason = "constants of the measurements, which are types")]
+fn event_type(ty: &str) -> EventType {
+    ty.parse().unwrap()
+}
+
+/// A worker that claims its next task while it finishes one.
 fn worker(silent: Millis, takes: Millis) -> Worker {
-    Worker { skills: Vec::new(), silent, work: Work::Simulated { duration_ms: takes } }
+    let work = Work::Simulated { duration_ms: takes };
+    Worker { skills: Vec::new(), silent, work, capacity: 2 }
 }
 
 fn boxed(role: impl Role) -> Box<dyn Role> {

@@ -40,7 +40,7 @@ pub(super) async fn run(
         let duration_ms = tasks.work().get().checked_div(tasks.tasks.len() as u64);
         let work = Work::Simulated { duration_ms: Millis::new(duration_ms.unwrap_or(0)) };
         let skills = tasks.skills_of(number, trial.agents);
-        let worker = Worker { skills, silent: trial.silent, work };
+        let worker = Worker { skills, silent: trial.silent, work, capacity: 1 };
         match trial.mode {
             Mode::Conductor => Box::new(Assigned { worker }),
             Mode::Hybrid => Box::new(Settler { worker }),

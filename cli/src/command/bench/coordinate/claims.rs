@@ -12,15 +12,16 @@ use futures_util::TryStreamExt as _;
 use super::super::server::{Server, space};
 use super::super::{BenchError, Effort, Row, median, raw};
 use super::redis::Redis;
-use super::{LIMIT, SILENT, boxed, join, plan, worker};
+use super::{LIMIT, SILENT, boxed, join, locked, plan, worker};
 use crate::failure::Failure;
 
 /// How many agents, and what their rows are called.
-const SIZES: [(usize, [&str; 4]); 3] = [
+const SIZES: [(usize, [&str; 5]); 3] = [
     (
         10,
         [
             "claims_10_agents_vs_redis_lock",
+            "claims_10_agents_vs_bare_redis_lock",
             "claims_10_agents_vs_conductor",
             "messages_per_task_10_agents",
             "claims_10_agents_wrong",
@@ -30,6 +31,7 @@ const SIZES: [(usize, [&str; 4]); 3] = [
         100,
         [
             "claims_100_agents_vs_redis_lock",
+            "claims_100_agents_vs_bare_redis_lock",
             "claims_100_agents_vs_conductor",
             "messages_per_task_100_agents",
             "claims_100_agents_wrong",
@@ -39,6 +41,7 @@ const SIZES: [(usize, [&str; 4]); 3] = [
         1_000,
         [
             "claims_1000_agents_vs_redis_lock",
+            "claims_1000_agents_vs_bare_redis_lock",
             "claims_1000_agents_vs_conductor",
             "messages_per_task_1000_agents",
             "claims_1000_agents_wrong",
@@ -60,8 +63,9 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
     let tasks = effort.of(TASKS);
     let redis = Redis::start().await?;
     let mut rows = Vec::new();
-    for (agents, [beside_redis, beside_conductor, messages, wrong]) in SIZES {
-        let (mut ours, mut locked, mut conducted) = (Vec::new(), Vec::new(), Vec::new());
+    for (agents, [beside_lock, beside_bare, beside_conductor, messages, wrong]) in SIZES {
+        let (mut ours, mut conducted) = (Vec::new(), Vec::new());
+        let (mut locked, mut bare) = (Vec::new(), Vec::new());
         let (mut per_task, mut bad) = (0.0_f64, 0);
         let mut description = None;
         for round in 0..effort.rounds {
@@ -71,7 +75,9 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
             per_task = per_task.max(run.messages_per_task);
             bad += run.wrong;
             if let Some(redis) = &redis {
-                locked.push(redis.work(agents, tasks).await?);
+                let space = space(&format!("locked-{agents}"), round);
+                locked.push(locked::run(server, redis, &space, agents, tasks).await?);
+                bare.push(redis.work(agents, tasks).await?);
             }
             let space = space(&format!("led-{agents}"), round);
             conducted.push(conducted_by_one(server, &space, agents, tasks).await?);
@@ -80,13 +86,14 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
         let Some(description) = description else { continue };
         let row = |name, ours, raw, unit| Row::new(name, unit, ours, raw, &description);
         let ours = median(&mut ours);
-        let locked = redis.as_ref().map(|_| median(&mut locked));
-        rows.push(row(
-            beside_redis,
-            ours,
-            locked,
-            if locked.is_some() { "tasks/s" } else { "tasks/s (no redis-server on PATH)" },
-        ));
+        let unit = match &redis {
+            Some(_) => "tasks/s",
+            None => "tasks/s (no redis-server on PATH)",
+        };
+        for (name, mut beside) in [(beside_lock, locked), (beside_bare, bare)] {
+            let beside = redis.as_ref().map(|_| median(&mut beside));
+            rows.push(row(name, ours, beside, unit));
+        }
         rows.push(row(beside_conductor, ours, Some(median(&mut conducted)), "tasks/s"));
         rows.push(row(messages, per_task, None, "events"));
         rows.push(row(wrong, bad as f64, None, "tasks"));

@@ -32,7 +32,7 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
     Ok(row.into_iter().collect())
 }
 
-async fn offer(client: &Bus, tasks: usize) -> Result<(), Failure> {
+pub(super) async fn offer(client: &Bus, tasks: usize) -> Result<(), Failure> {
     let state = CoordinationState::default();
     let mut tickets = Vec::with_capacity(tasks);
     for planned in plan(tasks) {

@@ -1,4 +1,4 @@
-//! The usual alternative: a lock for each task in Redis, taken with `SET NX PX`.
+//! A Redis server, and a lock for each task in it, taken with `SET NX PX`.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -66,10 +66,17 @@ impl Redis {
         self.child.kill().await.map_err(raw)
     }
 
-    /// Lets agents do tasks under locks until all are done. Returns tasks a second.
-    pub(super) async fn work(&self, agents: usize, tasks: usize) -> Result<f64, Failure> {
+    /// Forgets all locks.
+    pub(super) async fn clear(&self) -> Result<(), Failure> {
         let mut connection = self.connect().await.map_err(raw)?;
         connection.command(&["FLUSHALL"]).await.map_err(raw)?;
+        Ok(())
+    }
+
+    /// Lets agents do tasks under locks until all are done, with no log: tasks are numbers that all know, and results are kept in
+    /// Redis. Returns tasks a second.
+    pub(super) async fn work(&self, agents: usize, tasks: usize) -> Result<f64, Failure> {
+        self.clear().await?;
         let done = Arc::new(AtomicUsize::new(0));
         let mut connections = Vec::with_capacity(agents);
         for _ in 0..agents {

@@ -96,7 +96,7 @@ fn cast(args: &Args) -> Vec<(String, Box<dyn Role>)> {
         RoleName::Workers => (1..=WORKERS)
             .map(|number| -> (String, Box<dyn Role>) {
                 let skills = vec![SKILL.to_owned()];
-                let worker = Worker { skills, silent: SILENT, work: work.clone() };
+                let worker = Worker { skills, silent: SILENT, work: work.clone(), capacity: 1 };
                 (format!("worker-{number}"), Box::new(Assigned { worker }))
             })
             .collect(),
