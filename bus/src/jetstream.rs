@@ -16,6 +16,7 @@ mod append;
 mod batch;
 mod connection;
 mod gate;
+mod locate;
 mod monitor;
 mod options;
 mod read;

@@ -39,7 +39,7 @@ pub(super) struct Appender {
     next: AtomicU64,
     pending: Arc<Pending>,
     window: Arc<Semaphore>,
-    /// The highest position acknowledged to us: whatever is sent from now on stands after it.
+    /// The highest position acknowledged to us, or read: whatever is sent from now on stands after it.
     acknowledged: AtomicU64,
     fast_batch: bool,
     _answers: AbortOnDropHandle<()>,
@@ -52,7 +52,7 @@ pub(super) struct Flight {
     pub(super) log: JetStreamLog,
     pub(super) id: u64,
     pub(super) answers: mpsc::Receiver<async_nats::Message>,
-    /// Everything acknowledged before this unit was sent stands at or before this position.
+    /// Everything acknowledged or read before this unit was sent stands at or before this position.
     pub(super) floor: Position,
     /// How often the connection had broken when this unit was sent.
     breaks: u64,
@@ -115,6 +115,11 @@ impl Appender {
     pub(super) fn batch_reply(&self, id: u64) -> String {
         let unique = self.inbox.rsplit('.').next().unwrap_or_default();
         format!("{}.{id}-{unique}", self.inbox)
+    }
+
+    /// Notes that there is a record at a position.
+    pub(super) fn seen(&self, position: Position) {
+        self.acknowledged.fetch_max(position.get(), Ordering::Relaxed);
     }
 
     /// Notes where the last record of a unit stands that was sent when `floor` was known.

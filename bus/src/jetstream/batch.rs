@@ -5,7 +5,7 @@ use colony_core::Position;
 
 use super::answer::{Answer, ApiError, BatchAnswer, PubAck};
 use super::append::{Flight, Silence, ask, ticket};
-use super::read;
+use super::locate::locate;
 use crate::log::{AppendError, Condition, NewRecord, Scope, Ticket};
 
 /// Sends an atomic batch: all or nothing, contiguous, one acknowledgement.
@@ -141,7 +141,7 @@ async fn streamed(
                 if floor != Position::ZERO && ack.seq == floor.get() + stored {
                     return Ok(ending_at(ack.seq, total));
                 }
-                return read::locate(&flight.log, floor, last, &records)
+                return locate(&flight.log, floor, last, &records)
                     .await
                     .map_err(|_| interrupted(total, AppendError::Unanswered { waited_ms: 0 }));
             }
@@ -169,7 +169,7 @@ fn subjects(records: &[NewRecord]) -> Vec<String> {
 }
 
 /// Returns the positions of contiguous records.
-fn ending_at(last: u64, total: usize) -> Vec<Position> {
+pub(super) fn ending_at(last: u64, total: usize) -> Vec<Position> {
     let first = (last + 1).saturating_sub(total as u64);
     (first..=last).map(Position::new).collect()
 }

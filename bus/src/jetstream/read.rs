@@ -19,7 +19,7 @@ use super::ahead::{Ahead, Chunks};
 use super::answer::code;
 use super::connection::RequestError;
 use super::{JetStreamLog, Shared};
-use crate::log::{Followed, Following, NewRecord, Range, ReadError, Record, Records};
+use crate::log::{Followed, Following, Range, ReadError, Record, Records};
 
 /// How long a reader waits for a record before it asks the log whether there is one.
 const STALL: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ const UNAVAILABLE: usize = 503;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A consumer that the client recreates by itself, and we recreate when it gives up.
-struct Source {
+pub(super) struct Source {
     log: JetStreamLog,
     subjects: Vec<String>,
     last: Position,
@@ -41,7 +41,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(log: JetStreamLog, after: Position, subjects: Vec<String>) -> Self {
+    pub(super) fn new(log: JetStreamLog, after: Position, subjects: Vec<String>) -> Self {
         Self { log, subjects, last: after, messages: None }
     }
 
@@ -115,6 +115,7 @@ impl Source {
                     return None;
                 }
                 self.last = record.position;
+                self.log.shared.appender.seen(record.position);
                 Some(record)
             }
             Some(Err(error)) => {
@@ -206,7 +207,7 @@ fn record(message: jetstream::Message) -> Option<Record> {
 /// Whoever asks the server for a record names the subject of the answer, and a space stores what arrives under its
 /// subjects: so an agent could have its own bytes stored under another's name. Such a record is emptied, which makes it
 /// unreadable to everybody in the same way.
-const REDIRECTED: &str = "Nats-Sequence";
+pub(super) const REDIRECTED: &str = "Nats-Sequence";
 
 /// Returns where the last record of some subjects stands, asking the stream's leader.
 ///
@@ -242,7 +243,7 @@ pub(super) async fn read(log: JetStreamLog, range: Range) -> Result<Records, Rea
 }
 
 /// Reads until a position at or after which there is a record of the source, or the source has no more.
-async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadError> {
+pub(super) async fn read_to(mut source: Source, goal: Position) -> Result<Records, ReadError> {
     if source.last >= goal {
         return Ok(stream::empty().boxed());
     }
@@ -456,44 +457,4 @@ pub(super) async fn remove(shared: &Shared, position: Position) -> Result<(), Re
     let request = json!({ "seq": position.get(), "no_erase": true });
     let _: Value = shared.writing.api(&subject, &request).await.map_err(RequestError::into_read)?;
     Ok(())
-}
-
-/// Finds where the records of a unit stand that other writers' records may stand between.
-///
-/// They are known to be stored past `floor` and at or before `last`.
-pub(super) async fn locate(
-    log: &JetStreamLog,
-    floor: Position,
-    last: Position,
-    records: &[NewRecord],
-) -> Result<Vec<Position>, ReadError> {
-    // At the very first append nothing is known of what stands before: look at the tail end only.
-    let floor = if floor == Position::ZERO {
-        Position::new(last.get().saturating_sub(16 * records.len() as u64))
-    } else {
-        floor
-    };
-    let mut subjects: Vec<String> = records.iter().map(|record| record.subject.clone()).collect();
-    subjects.sort_unstable();
-    subjects.dedup();
-    if subjects.len() > colony_core::limits::MAX_SERVER_FILTERS {
-        subjects.clear();
-    }
-    for after in [floor, Position::ZERO] {
-        let source = Source::new(log.clone(), after, subjects.clone());
-        let mut found = read_to(source, last).await?;
-        let mut wanted = records.iter().peekable();
-        let mut positions = Vec::with_capacity(records.len());
-        while let (Some(record), Some(next)) = (found.next().await, wanted.peek().copied()) {
-            let record = record?;
-            if record.subject == next.subject && record.payload == next.payload {
-                positions.push(record.position);
-                wanted.next();
-            }
-        }
-        if positions.len() == records.len() {
-            return Ok(positions);
-        }
-    }
-    Err(ReadError::Malformed { what: "a batch acknowledged and not found" })
 }
