@@ -24,6 +24,9 @@ use crate::options::BusOptions;
 use crate::presence::Presence;
 use crate::query::{Cut, Entries, EntryError, Query, Reader, Subscription};
 
+#[cfg(test)]
+mod tests;
+
 /// A space, as one process takes part in it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bus {

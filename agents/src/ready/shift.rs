@@ -20,6 +20,9 @@ use super::role::Role;
 use crate::protocol::Json;
 use crate::protocol::task::Offered;
 
+#[cfg(test)]
+mod tests;
+
 /// How often members look at the time.
 const LOOK: Duration = Duration::from_millis(100);
 /// Most entries taken before what they led to is appended.
@@ -243,10 +246,13 @@ impl Hand {
                 delivery = next(&mut entries), if room => match delivery {
                     Some(delivery) => {
                         let mut delivery = Some(delivery);
-                        for _ in 0..AT_ONCE {
-                            let Some(item) = delivery.take() else { break };
+                        let mut taken = 0;
+                        while let Some(item) = delivery.take() {
                             self.deliver(item).await?;
-                            delivery = next(&mut entries).now_or_never().flatten();
+                            taken += 1;
+                            if taken < AT_ONCE {
+                                delivery = next(&mut entries).now_or_never().flatten();
+                            }
                         }
                     }
                     None => entries = None,

@@ -11,7 +11,7 @@ use colony_core::{AgentName, LaneName, SpaceName};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::sealing::{Sealed, SealedLink, record};
+use super::sealing::{Before, Sealed, SealedLink, record};
 use super::{LaneOptions, Receipt, Request, Sharing, WriteError};
 use crate::log::{AppendError, Condition, EventLog, Scope, Unit, Wholeness};
 
@@ -112,7 +112,7 @@ impl Driver {
             return;
         }
         loop {
-            let before = self.heads.clone();
+            let mut before = Before::default();
             let (mut unit, mut sealed) = (Vec::new(), Vec::new());
             let mut conditions = Vec::new();
             if self.options.sharing == Sharing::Contended {
@@ -122,7 +122,8 @@ impl Driver {
             group.requests = std::mem::take(&mut group.requests)
                 .into_iter()
                 .filter_map(|request| match self.seal(&request) {
-                    Ok(Sealed { entries, heads }) => {
+                    Ok(Sealed { entries, heads, before: moved }) => {
+                        before.then(moved);
                         unit.extend(entries.iter().map(SealedLink::record));
                         sealed.push(entries);
                         for (entry, condition) in heads {
@@ -166,7 +167,7 @@ impl Driver {
                     return;
                 }
             };
-            self.heads = before;
+            self.put_back(before);
             tracing::debug!(lane = %self.lane, %error, "append failed");
             match self.recover(group, &sealed, error, deadline).await {
                 Some(rest) => group = rest,

@@ -16,21 +16,28 @@ impl Driver {
     ///
     /// On an error the lane is as it was before.
     pub(super) fn seal(&mut self, request: &Request) -> Result<Sealed, SealError> {
-        let mut before = Vec::new();
-        let sealed = self.seal_onto(request, &mut before);
-        if sealed.is_err() {
-            for (author, head) in before.into_iter().rev() {
-                self.heads.insert(author, head);
+        let mut before = Before::default();
+        match self.seal_onto(request, &mut before) {
+            Ok((entries, heads)) => Ok(Sealed { entries, heads, before }),
+            Err(error) => {
+                self.put_back(before);
+                Err(error)
             }
         }
-        sealed
+    }
+
+    /// Moves the ends of lanes back to where they were.
+    pub(super) fn put_back(&mut self, before: Before) {
+        for (author, head) in before.0.into_iter().rev() {
+            self.heads.insert(author, head);
+        }
     }
 
     pub(super) fn seal_onto(
         &mut self,
         request: &Request,
-        before: &mut Vec<(AgentName, LaneHead)>,
-    ) -> Result<Sealed, SealError> {
+        before: &mut Before,
+    ) -> Result<(Vec<SealedLink>, Vec<(SealedEntry, Condition)>), SealError> {
         let signer = self.options.signer.as_ref();
         let mut entries = Vec::with_capacity(request.batch.entries.len());
         for (kind, envelope) in request.batch.entries.iter().skip(request.done.len()) {
@@ -39,7 +46,7 @@ impl Driver {
                 return Err(SealError::Mismatch { field: "author" });
             }
             let head = self.heads.entry(author.clone()).or_default();
-            before.push((author.clone(), *head));
+            before.0.push((author.clone(), *head));
             let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
             let (sealed, number) = seal_next(&self.space, &lane, kind, envelope, head, signer)?;
             entries.push(SealedLink { sealed, author, number });
@@ -55,7 +62,7 @@ impl Driver {
                 Condition { scope: Scope::Subject(sealed.subject.clone()), last: *last };
             heads.push((sealed, condition));
         }
-        Ok(Sealed { entries, heads })
+        Ok((entries, heads))
     }
 }
 
@@ -83,6 +90,19 @@ pub(super) fn seal_next(
 pub(super) struct Sealed {
     pub(super) entries: Vec<SealedLink>,
     pub(super) heads: Vec<(SealedEntry, Condition)>,
+    pub(super) before: Before,
+}
+
+/// Where the ends of lanes were before they were moved, in the order in which they were: a writer may hold those of a thousand
+/// authors, and a unit moves few.
+#[derive(Default)]
+pub(super) struct Before(Vec<(AgentName, LaneHead)>);
+
+impl Before {
+    /// Adds what was moved later.
+    pub(super) fn then(&mut self, later: Before) {
+        self.0.extend(later.0);
+    }
 }
 
 /// An entry sealed for a place in the lane.

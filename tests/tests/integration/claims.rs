@@ -48,7 +48,12 @@ async fn of_a_thousand_agents_no_two_work_on_one_of_ten_thousand_tasks_and_none_
     let mut shifts = Vec::new();
     // Two crews, each with a connection and a fold of its own, so that claims do meet.
     for crew in 0..2 {
-        let buses = joined(&url, (0..AGENTS / 2).map(|n| format!("agent-{crew}-{n}"))).await;
+        let mut buses = joined(&url, (0..AGENTS / 2).map(|n| format!("agent-{crew}-{n}"))).await;
+        if crew == 0 {
+            // One of them in units of all its agents, the other with a writer for each.
+            let process = buses[0].clone();
+            buses = buses.iter().map(|bus| process.for_agent(bus.agent().clone())).collect();
+        }
         let reader = buses[0].clone();
         let members = buses.into_iter().map(|bus| (bus, worker(Millis::from_secs(10), 1)));
         shifts

@@ -27,9 +27,6 @@ const SILENT: Millis = Millis::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row>, Failure> {
-    if std::env::var("ONLY").is_ok() {
-        return claims::measure(&servers.usual, effort).await;
-    }
     let mut rows = decision::measure(&servers.usual, effort).await?;
     rows.extend(claims::measure(&servers.usual, effort).await?);
     rows.extend(kills::measure(effort).await?);
