@@ -18,6 +18,7 @@ mod processes;
 mod protocols;
 mod readers;
 mod refusals;
+mod replays;
 mod run;
 mod tasks;
 mod tax;
