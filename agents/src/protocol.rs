@@ -83,4 +83,4 @@ mod laws;
 #[cfg(test)]
 mod purity;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

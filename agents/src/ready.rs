@@ -50,6 +50,9 @@ pub use space::{Change, NewHold, Space};
 pub use work::{Work, WorkError};
 pub use worker::Worker;
 
+#[cfg(test)]
+mod tests;
+
 /// Selects what crews read: what matters to protocols, and mails in which scopes are settled.
 pub fn filter() -> colony_core::Filter {
     let mut filter = crate::protocol::Coordination::filter();

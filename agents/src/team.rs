@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use colony_core::name::NameError;
-use colony_core::{AgentName, EntityName};
+use colony_core::{AgentName, EntityName, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::quota::Defined;
-use crate::protocol::task::Offered;
+use crate::protocol::CoordinationState;
+use crate::protocol::quota::{self, Defined, Quotas};
+use crate::protocol::task::{self, Mode, Offered, Tasks};
 
 mod duty;
 mod fault;
@@ -18,8 +19,10 @@ mod fault;
 pub use duty::{Duty, PricingFields, ReviewField};
 pub use fault::{Fault, Problem};
 
-/// Most agents of a team in one process.
+/// Most agents of a team in one process; each instance counts.
 pub const MAX_AGENTS: u32 = 10_000;
+/// The agent that offers a team's tasks and defines its quotas.
+pub const CLIENT: &str = "client";
 
 /// A team.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -94,16 +97,21 @@ impl Team {
         let mut fault = |place: String, problem| faults.push(Fault { place, problem });
         let mut names = BTreeSet::new();
         let mut total = 0_u32;
+        if self.agents.is_empty() {
+            fault("agents".to_owned(), Problem::None);
+        }
         for (index, kind) in self.agents.iter().enumerate() {
             let place = |field: &str| format!("agents[{index}].{field}");
-            total = total.saturating_add(kind.count);
+            total = total.saturating_add(kind.count.saturating_mul(kind.instances.max(1)));
             match kind.count {
                 0 => fault(place("count"), Problem::None),
                 count if count > MAX_AGENTS => fault(place("count"), Problem::TooMany { count }),
                 _ => match kind.names() {
                     Ok(all) => {
                         for name in all {
-                            if !names.insert(name.clone()) {
+                            if name.as_str() == CLIENT {
+                                fault(place("name"), Problem::Client);
+                            } else if !names.insert(name.clone()) {
                                 fault(place("name"), Problem::Twice { name });
                             }
                         }
@@ -136,11 +144,56 @@ impl Team {
             for on in offered.after.iter().filter(|on| !self.tasks.contains_key(*on)) {
                 fault(place("after"), Problem::Task { name: on.clone() });
             }
+            if let Some(reviewer) = self.asks_in_vain(offered) {
+                fault(place("verifiers"), Problem::Evidence { reviewer });
+            }
             if self.waits_for_itself(name) {
                 fault(place("after"), Problem::Circle);
             }
         }
         faults
+    }
+
+    /// Lists the quotas and tasks that the rules would not take, where so much was agreed: what is there already is not said again.
+    pub fn refused(&self, agreed: &CoordinationState, now: Timestamp) -> Vec<Fault> {
+        let Ok(client) = CLIENT.parse::<AgentName>() else { return Vec::new() };
+        let fault = |place, rejection| {
+            let problem = Problem::Refused { rejection: Box::new(rejection) };
+            Fault { place, problem }
+        };
+        let mut faults = Vec::new();
+        for (name, defined) in &self.quotas {
+            let command = quota::Command::Define(name.clone(), defined.clone());
+            let is_there = agreed.quotas.get(name).is_some_and(|quota| quota.said == *defined);
+            if !is_there
+                && let Err(rejection) = agreed.decide::<Quotas>(command, &client, Some(now))
+            {
+                faults.push(fault(format!("quotas.{name}"), rejection));
+            }
+        }
+        for (name, offered) in &self.tasks {
+            let mut offered = offered.clone();
+            if self.has_conductor() {
+                offered.mode = Mode::Assigned { to: client.clone() };
+            }
+            let command = task::Command::Offer(name.clone(), Box::new(offered));
+            if agreed.tasks.get(name).is_none()
+                && let Err(rejection) = agreed.decide::<Tasks>(command, &client, Some(now))
+            {
+                faults.push(fault(format!("tasks.{name}"), rejection));
+            }
+        }
+        faults
+    }
+
+    /// Returns a reviewer of a task that asks for evidence, where nobody's work gives any.
+    fn asks_in_vain(&self, offered: &Offered) -> Option<AgentName> {
+        if self.agents.iter().any(|kind| kind.duty.gives_evidence()) {
+            return None;
+        }
+        let asking = self.agents.iter().filter(|kind| kind.duty.asks_for_evidence());
+        let mut names = asking.flat_map(|kind| kind.names().unwrap_or_default());
+        names.find(|name| offered.verifiers.contains(name))
     }
 
     fn waits_for_itself(&self, name: &EntityName) -> bool {
@@ -197,6 +250,54 @@ mod tests {
                 "tasks.x.after: it waits for itself",
             ]
         );
+    }
+
+    #[test]
+    fn what_could_never_run_is_a_fault_too() {
+        let team = |agents: &str, more: &str| {
+            let text = format!(r#"{{"agents": [{agents}]{more}}}"#);
+            let told = Team::read(&text).unwrap().validate();
+            told.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(team("", ""), ["agents: there must be at least one"]);
+        let client = r#"{"name": "client", "does": {"arbiter": {}}}"#;
+        assert_eq!(team(client, ""), ["agents[0].name: client is who offers the team's tasks"]);
+        let many = r#"{"name": "a", "count": 5000, "instances": 3, "does": {"arbiter": {}}}"#;
+        let over = "agents: 15000 agents are more than one process runs, which is 10000";
+        assert_eq!(team(many, ""), [over]);
+        let hasty = r#"{"name": "a", "does": {"worker": {"silent_ms": 0, "work": {"simulated": {"duration_ms": 1}}}}}"#;
+        let never = "agents[0].does: whoever holds a task must be allowed to be silent for a while";
+        assert_eq!(team(hasty, ""), [never]);
+        let strict = r#"{"name": "w", "does": {"worker": {"work": {"simulated": {"duration_ms": 1}}}}},
+            {"name": "r", "does": {"reviewer": {"asks": "evidence"}}}"#;
+        let judged = r#", "tasks": {"x": {"what": "x", "verifiers": ["r"]}}"#;
+        let vain = "tasks.x.verifiers: r asks for evidence, and nobody's work gives any";
+        assert_eq!(team(strict, judged), [vain]);
+        let able = strict
+            .replace(r#"{"simulated": {"duration_ms": 1}}"#, r#"{"command": {"run": ["true"]}}"#);
+        assert_eq!(team(&able, judged), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_rules_would_not_take_is_told_before_anything_is_said() {
+        use crate::protocol::testing::{at, given};
+        let team = Team::read(
+            r#"{"agents": [{"name": "a", "does": {"arbiter": {}}}],
+            "quotas": {"api": {"amount": 0, "period_ms": 5}, "vans": {"amount": 1, "period_ms": 5}},
+            "tasks": {"x": {"what": "x", "mode": {"bid": {"until": "2026-01-01T00:00:05Z"}}}, "y": {"what": "y"}}}"#,
+        );
+        let told = |state: &CoordinationState, seconds| -> Vec<String> {
+            let refused = team.as_ref().unwrap().refused(state, at(seconds));
+            refused.iter().map(ToString::to_string).collect()
+        };
+        let amount = "quotas.api: amount cannot be 0";
+        assert_eq!(told(&CoordinationState::default(), 0), [amount]);
+        let late =
+            "tasks.x: the terms' until cannot hold: the window would be over before it opens";
+        assert_eq!(told(&CoordinationState::default(), 6), [amount, late]);
+        let vans = serde_json::json!({"amount": 2, "period_ms": 5});
+        let taken = given().says("bob", "quota.defined", "vans", vans);
+        assert_eq!(told(&taken.state, 0), [amount, "quotas.vans: bob defined it at position 1"]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod doc;
 mod fork;
 mod gate;
 mod handoff;
+mod ignored;
 mod import;
 mod log;
 pub(crate) mod mode;
@@ -101,6 +102,7 @@ pub(crate) enum Command {
     Resume(gate::ResumeArgs),
     #[command(subcommand)]
     Gate(gate::Command),
+    Ignored(ignored::Args),
     Tax(tax::Args),
     /// Runs agents and looks after them; makes their keys.
     #[command(subcommand)]
@@ -152,6 +154,7 @@ pub(crate) async fn run(invocation: Invocation) -> Result<(), Failure> {
         Command::Stop(args) => gate::stop(args, &context).await,
         Command::Resume(args) => gate::resume(args, &context).await,
         Command::Gate(command) => gate::run(command, &context).await,
+        Command::Ignored(args) => ignored::run(args, &context).await,
         Command::Tax(args) => tax::run(args, &context).await,
         Command::Team(command) => team::run(command, &context).await,
         Command::Mode(command) => mode::run(command, &context).await,

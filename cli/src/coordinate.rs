@@ -7,8 +7,9 @@ use colony_agents::protocol::{
     Coordination, CoordinationState, LogTime, Outcome, Protocol, Rejection, Slot,
 };
 use colony_agents::{Desk, DeskError, Told};
-use colony_bus::{Bus, Checkpoints, Cut, Draft};
+use colony_bus::{Bus, Checkpoints, Cut, Draft, EntryError, Query};
 use colony_core::{AgentName, EntityName, Entry, Position};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -279,8 +280,36 @@ impl View {
         NotFound::Agreed { what, name: name.to_string(), space, position: self.position }.into()
     }
 
+    /// Reads on to the end of a live log.
+    pub(crate) async fn read_on(&mut self) -> Result<(), Failure> {
+        let tail = self.bus.tail().await?;
+        let query = Query {
+            filter: Coordination::filter(),
+            after: Some(Cut::Position(self.position)),
+            until: Some(Cut::Position(tail)),
+            ..Query::default()
+        };
+        let mut entries = self.bus.read(query).await?;
+        while let Some(entry) = entries.next().await {
+            match entry {
+                Ok(entry) => drop(self.state.evolve(&entry)),
+                Err(EntryError::Read(error)) => return Err(error.into()),
+                // What cannot be read says nothing, here as for every reader.
+                Err(_) => {}
+            }
+        }
+        self.position = tail;
+        self.time = self.state.time().advanced(SystemTime::now().into());
+        Ok(())
+    }
+
     /// Prints one thing: an object with where it was looked at, or its fields for people.
     pub(crate) fn show(mut self, key: &str, stands: &Value) -> Result<(), Failure> {
+        self.put(key, stands)?;
+        self.close()
+    }
+
+    fn put(&mut self, key: &str, stands: &Value) -> Result<(), Failure> {
         match self.output.format() {
             Format::Json => {
                 let mut object = Map::new();
@@ -288,11 +317,10 @@ impl View {
                 object.insert("position".into(), json!(self.position));
                 object.insert("time".into(), json!(self.time));
                 object.insert(key.to_owned(), stands.clone());
-                self.output.json(&object)?;
+                self.output.json(&object)
             }
-            Format::Human => outline::write(&mut self.output, key, stands)?,
+            Format::Human => outline::write(&mut self.output, key, stands),
         }
-        self.close()
     }
 
     /// Prints many things: an object with all of them, or a table for people.
@@ -303,8 +331,21 @@ impl View {
         heading: &[&str],
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> Result<(), Failure> {
+        self.put_all(key, all, heading, rows)?;
+        self.close()
+    }
+
+    /// As [`View::list`], to look again.
+    pub(crate) fn put_all(
+        &mut self,
+        key: &str,
+        all: &Value,
+        heading: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<(), Failure> {
         if self.output.format() == Format::Json {
-            return self.show(key, all);
+            self.put(key, all)?;
+            return self.output.flush();
         }
         let mut table = crate::show::table(heading);
         for row in rows {
@@ -314,7 +355,7 @@ impl View {
             true => self.output.line("nothing")?,
             false => self.output.line(table)?,
         }
-        self.close()
+        self.output.flush()
     }
 
     /// Prints one line as it is.
@@ -328,7 +369,8 @@ impl View {
         self.output.warn(text)
     }
 
-    fn close(mut self) -> Result<(), Failure> {
+    /// Ends the looking.
+    pub(crate) fn close(mut self) -> Result<(), Failure> {
         cache::warn(&self.checkpoints, &mut self.output)?;
         self.output.flush()
     }

@@ -330,6 +330,7 @@ impl Failure {
             Self::Write(error) | Self::ImportStopped { source: error, .. } => of_write(error),
             Self::Credential(_) | Self::Input(_) => Exit::Input,
             Self::Team(error) if error.is_input() => Exit::Input,
+            Self::Mode(error) => error.exit(),
             Self::Document(error) => of_document(error),
             Self::View(error) => of_view(error),
             Self::NotFound(_) => Exit::Log,
@@ -349,7 +350,6 @@ impl Failure {
             | Self::Fork(_)
             | Self::Predicate { .. }
             | Self::Team(_)
-            | Self::Mode(_)
             | Self::File { .. }
             | Self::Exists { .. }
             | Self::Capture { .. }

@@ -5,6 +5,7 @@
 
 mod event;
 mod evolve;
+mod occupied;
 mod state;
 
 pub use event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};

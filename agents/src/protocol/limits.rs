@@ -24,6 +24,11 @@ pub const MAX_REFUSALS: usize = 64;
 /// How many missed ticks one decision makes at most; the next one goes on.
 pub const MAX_TICKS_AT_ONCE: usize = 100;
 
+/// On how many resources one action may be.
+pub const MAX_RESOURCES: usize = 64;
+/// How many intents may stand on one resource. Acts are not limited.
+pub const MAX_INTENTS: usize = 256;
+
 /// How many milestones a contract may have.
 pub const MAX_MILESTONES: usize = 256;
 /// Of how many records a delivery may consist.

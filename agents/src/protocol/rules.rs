@@ -49,7 +49,8 @@ pub trait Protocol: Sized {
     ) -> Result<Plan<Self::Event>, Self::Rejection>;
 
     /// Returns a state that holds what the rules look at for these events, and little else: the copy to act them out on.
-    fn excerpt(state: &Self::State, plan: &Plan<Self::Event>) -> Self::State;
+    fn excerpt(state: &Self::State, plan: &Plan<Self::Event>, context: &Context<'_>)
+    -> Self::State;
 
     /// Takes an event into the state, or rejects it and changes nothing. Returns what it proves about agents.
     ///
@@ -72,7 +73,7 @@ pub trait Protocol: Sized {
         context: &Context<'_>,
     ) -> Result<Vec<Draft>, Self::Rejection> {
         let plan = Self::plan(state, command, context)?;
-        let mut copy = Self::excerpt(state, &plan);
+        let mut copy = Self::excerpt(state, &plan, context);
         let Plan { entity, events } = plan;
         let mut context = *context;
         let mut drafts = Vec::with_capacity(events.len());

@@ -26,6 +26,8 @@ pub enum Workload {
     Votes,
     /// Slots acted on, half of them twice and compensated.
     Actions,
+    /// One room's slots announced, and then taken for good.
+    Intents,
     /// Stakes issued.
     Stakes,
     /// Points vouched and withdrawn.
@@ -36,7 +38,7 @@ pub enum Workload {
 
 impl Workload {
     /// Every workload.
-    pub const ALL: [Workload; 11] = [
+    pub const ALL: [Workload; 12] = [
         Self::Tasks,
         Self::Bids,
         Self::Directory,
@@ -45,6 +47,7 @@ impl Workload {
         Self::Handoffs,
         Self::Votes,
         Self::Actions,
+        Self::Intents,
         Self::Stakes,
         Self::Reputation,
         Self::Gate,
@@ -148,6 +151,24 @@ impl Workload {
                 let undone = format!(r#"{{"gave_way_to":"{one}"}}"#);
                 log.say("bob", "action.compensated", &two, &undone)?;
             }
+            Self::Intents => {
+                let name = format!("slot-{round}");
+                let slot = |number: u64| {
+                    let millis =
+                        i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+                    Timestamp::from_nanos(START.saturating_add(millis))
+                };
+                let (from, until) = (slot(round), slot(round + 1));
+                let resources = format!(
+                    r#""resources":[{{"name":"room 1","from":"{from}","until":"{until}"}}]"#
+                );
+                let ends = Timestamp::from_nanos(log.now + 100_000_000);
+                let intent = format!(r#"{{{resources},"until":"{ends}"}}"#);
+                let fence = log.say("ann", "action.intended", &name, &intent)?;
+                let act =
+                    format!(r#"{{{resources},"class":{{"irreversible":{{"fence":{fence}}}}}}}"#);
+                log.say("ann", "action.taken", &name, &act)?;
+            }
             Self::Stakes => {
                 let to = format!("agent-{}", round % 1_000);
                 let issue = format!(r#"{{"to":"{to}","amount":5}}"#);
@@ -169,6 +190,9 @@ impl Workload {
     }
 }
 
+/// When every log begins: 2026-01-01T00:00:00Z.
+const START: i64 = 1_767_225_600_000_000_000;
+
 /// A log being made.
 struct Log {
     entries: Vec<Entry>,
@@ -179,8 +203,7 @@ struct Log {
 impl Log {
     /// Begins a log with its charter.
     fn begin() -> Result<Self, NameError> {
-        let start = 1_767_225_600_000_000_000;
-        let mut log = Self { entries: Vec::new(), lane: "main".parse()?, now: start };
+        let mut log = Self { entries: Vec::new(), lane: "main".parse()?, now: START };
         log.say("root", "space.chartered", "space", r#"{"administrators":["root"]}"#)?;
         Ok(log)
     }

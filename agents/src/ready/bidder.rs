@@ -3,6 +3,7 @@
 use colony_core::EntityName;
 
 use super::act::Act;
+use super::crew::PATIENCE;
 use super::role::{News, Role, View};
 use super::work::Work;
 use super::worker::Worker;
@@ -70,11 +71,16 @@ impl Bidder {
     fn look(&self, view: &View<'_>, task: &EntityName) -> Vec<Act> {
         let found = view.agreed().tasks.get(task).map(|task| &task.phase);
         let Some(Phase::Bidding(auction)) = found else { return Vec::new() };
-        let mut bids = auction.bids();
-        let first = bids.by_ref().min_by_key(|(_, bid)| bid.at).map(|(bidder, _)| bidder);
-        if auction.may_close(LogTime::default().advanced(view.now)) {
-            // The first that bid says so. If it is gone, whoever offered the task has a reason to.
-            return match first == Some(view.me) {
+        let time = LogTime::default().advanced(view.now);
+        if auction.may_close(time) {
+            // The first that bid says so; if it is gone, the next, a while later.
+            let mine = auction.bids().find(|(bidder, _)| *bidder == view.me).map(|(_, bid)| bid.at);
+            let Some(mine) = mine else { return Vec::new() };
+            let before = auction.bids().filter(|(_, bid)| bid.at < mine).count();
+            let patience = PATIENCE.get().saturating_mul(before as u64);
+            let over = auction.terms().sealed_until.unwrap_or(auction.terms().until);
+            let my_turn = before == 0 || time.is_past(Millis::new(patience).after(over));
+            return match my_turn {
                 true => view.decide::<Tasks>(Command::Close(task.clone()), "the window is over"),
                 false => Vec::new(),
             };

@@ -30,6 +30,8 @@ impl Role for Caller {
 
     fn react(&self, view: &View<'_>, news: &News<'_>) -> Vec<Act> {
         match news {
+            // What is left of a task that came to nothing does for the next.
+            News::Holds { .. } if self.reservation(view).is_some() => self.work(view),
             News::Holds { .. } => self.take(view, "to do a task"),
             // Granted: what it holds can be done.
             News::Said(entry, _) if entry.event().author == *view.me => {

@@ -1,6 +1,7 @@
 //! A reviewer: looks at what is said to be done, and says whether it is.
 
 use colony_core::EntityName;
+use serde::Deserialize;
 
 use super::act::Act;
 use super::role::{News, Role, View};
@@ -12,7 +13,7 @@ use crate::protocol::task::{Command, Delivery, Phase, Tasks};
 pub enum Review {
     /// That it holds a result.
     Result,
-    /// That it says where the result can be seen, too.
+    /// That it says where the result can be seen, too: beside the result, or in a field `evidence` of it.
     Evidence,
 }
 
@@ -72,8 +73,20 @@ impl Reviewer {
     fn wants(&self, delivery: &Delivery) -> Option<&'static str> {
         match self.review {
             _ if delivery.result.is_none() => Some("there is no result"),
-            Review::Evidence if delivery.evidence.is_empty() => Some("there is no evidence"),
+            Review::Evidence if !has_evidence(delivery) => Some("there is no evidence"),
             Review::Result | Review::Evidence => None,
         }
     }
+}
+
+/// What a command prints is a result, and can say in it where it is to be seen.
+fn has_evidence(delivery: &Delivery) -> bool {
+    #[derive(Default, Deserialize)]
+    struct Seen {
+        #[serde(default)]
+        evidence: Vec<String>,
+    }
+    let told = delivery.result.as_ref().map(|result| serde_json::from_str::<Seen>(result.text()));
+    let told = told.and_then(Result::ok).unwrap_or_default();
+    !delivery.evidence.is_empty() || !told.evidence.is_empty()
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::act::{Act, Say};
 use super::role::{News, Role, View};
-use crate::protocol::Draft;
 use crate::protocol::directory::Card;
 use crate::protocol::task::Column;
+use crate::protocol::{Draft, Outcome};
 
 /// Appends `board.noted` whenever so many more deliveries were made: how many tasks stand in each column.
 #[derive(Debug, Clone)]
@@ -28,7 +28,8 @@ impl Role for Scribe {
     }
 
     fn react(&self, view: &View<'_>, news: &News<'_>) -> Vec<Act> {
-        let News::Said(entry, _) = news else { return Vec::new() };
+        // What everybody ignores is no delivery.
+        let News::Said(entry, Outcome::Applied) = news else { return Vec::new() };
         if entry.event().ty.as_str() != "task.done" {
             return Vec::new();
         }

@@ -163,6 +163,25 @@ impl Duty {
         }
     }
 
+    /// Returns whether it asks for evidence when it judges.
+    pub(super) fn asks_for_evidence(&self) -> bool {
+        matches!(self, Self::Reviewer { asks: ReviewField::Evidence })
+    }
+
+    /// Returns whether its work may say where it can be seen: what a command prints may, and who settled the scope does.
+    pub(super) fn gives_evidence(&self) -> bool {
+        match self {
+            Self::Worker { settles: true, .. } => true,
+            Self::Worker { work, .. } | Self::Bidder { work, .. } | Self::Caller { work, .. } => {
+                matches!(work, Work::Command { .. })
+            }
+            Self::Reviewer { .. }
+            | Self::Conductor { .. }
+            | Self::Arbiter {}
+            | Self::Scribe { .. } => false,
+        }
+    }
+
     /// Lists what cannot work in it.
     pub(super) fn problems(&self, instances: u32, team: &Team) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -170,6 +189,7 @@ impl Duty {
             Self::Worker { silent_ms, work, .. }
             | Self::Bidder { silent_ms, work, .. }
             | Self::Caller { silent_ms, work, .. } => match work {
+                _ if silent_ms.is_zero() => problems.push(Problem::NoTime),
                 Work::Command { run } if run.is_empty() => problems.push(Problem::Command),
                 Work::Simulated { duration_ms } if instances > 1 && duration_ms >= silent_ms => {
                     let (takes_ms, silent_ms) = (duration_ms.get(), silent_ms.get());
@@ -177,6 +197,7 @@ impl Duty {
                 }
                 Work::Command { .. } | Work::Simulated { .. } => {}
             },
+            Self::Conductor { silent_ms } if silent_ms.is_zero() => problems.push(Problem::NoTime),
             Self::Conductor { .. } if instances > 1 => problems.push(Problem::OneInstance),
             Self::Reviewer { .. }
             | Self::Conductor { .. }

@@ -3,7 +3,8 @@
 use colony_core::name::NameError;
 use colony_core::{AgentName, EntityName};
 
-use super::MAX_AGENTS;
+use super::{CLIENT, MAX_AGENTS};
+use crate::protocol::Rejection;
 
 /// Something that cannot work, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,24 @@ pub enum Problem {
     Twice {
         /// The name.
         name: AgentName,
+    },
+    /// An agent has the name of the one that offers the tasks.
+    #[error("{CLIENT} is who offers the team's tasks")]
+    Client,
+    /// A holder may not be silent at all.
+    #[error("whoever holds a task must be allowed to be silent for a while")]
+    NoTime,
+    /// Evidence is asked for that nobody gives.
+    #[error("{reviewer} asks for evidence, and nobody's work gives any")]
+    Evidence {
+        /// Who asks.
+        reviewer: AgentName,
+    },
+    /// A rule stands against it.
+    #[error("{rejection}")]
+    Refused {
+        /// The rule.
+        rejection: Box<Rejection>,
     },
     /// There are several conductors.
     #[error("{count} conductors would hand out the same tasks")]

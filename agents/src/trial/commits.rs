@@ -120,5 +120,7 @@ fn area(path: &str) -> &str {
 }
 
 fn lines(change: &Change) -> u64 {
-    change.added.unwrap_or(0) + change.removed.unwrap_or(0) + 1
+    let changed = change.added.unwrap_or(0).saturating_add(change.removed.unwrap_or(0));
+    // Far more than counts, and far less than would overflow in a sum.
+    changed.min(1 << 32) + 1
 }

@@ -25,6 +25,6 @@ impl Random {
 
     /// Draws a number between half of one and one and a half times as much.
     pub(super) fn around(&mut self, middle: u64) -> u64 {
-        middle / 2 + self.below(middle + 1)
+        (middle / 2).saturating_add(self.below(middle.saturating_add(1)))
     }
 }

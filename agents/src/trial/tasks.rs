@@ -84,7 +84,8 @@ impl Synthetic {
 impl TaskSet {
     /// Returns how long all of it takes if it is done one after the other.
     pub fn work(&self) -> Millis {
-        Millis::new(self.tasks.iter().map(|task| task.takes.get()).sum())
+        let takes = self.tasks.iter().map(|task| task.takes.get());
+        Millis::new(takes.fold(0, u64::saturating_add))
     }
 
     /// Returns what is offered; with scopes `settled` beforehand, every offer says when it is done.
@@ -108,7 +109,9 @@ impl TaskSet {
             return Vec::new();
         }
         if agent * 2 >= agents.saturating_sub(1) {
-            let mut all: Vec<_> = self.skills.iter().flatten().cloned().collect();
+            // Also what none of the authors does often: somebody did it.
+            let asked = self.tasks.iter().flat_map(|task| &task.skills);
+            let mut all: Vec<_> = self.skills.iter().flatten().chain(asked).cloned().collect();
             all.sort();
             all.dedup();
             return all;

@@ -84,3 +84,34 @@ fn commits_are_tasks_that_wait_for_their_parents() {
     let outcome = run(&trial(Mode::Event, 3), &set).unwrap();
     assert_eq!(outcome.done, 2);
 }
+
+#[test]
+fn what_no_author_does_often_somebody_in_the_team_can_do_all_the_same() {
+    let commit = |number: usize, folder: &str| {
+        let id = format!("c{number}").parse().unwrap();
+        let ty = "commit.made".parse().unwrap();
+        let mut event = colony_core::Event::new("ann".parse().unwrap(), id, ty);
+        let data = format!(r#"{{"files":[{{"path":"{folder}/f","added":1,"removed":0}}]}}"#);
+        event.data = colony_core::Data::json_text(data).unwrap();
+        event
+    };
+    let events: Vec<_> =
+        (0..40).map(|number| commit(number, if number == 7 { "docs" } else { "server" })).collect();
+    let set = from_commits(&events, Millis::new(2)).unwrap();
+    assert_eq!(set.skills, [["server"]], "docs are a fortieth of what ann does");
+    assert_eq!(set.tasks[7].skills, ["docs"]);
+    for mode in MODES {
+        let outcome = run(&trial(mode, 4), &set).unwrap();
+        assert_eq!((outcome.done, outcome.lost), (40, 0), "{outcome:?}");
+    }
+}
+
+#[test]
+fn numbers_beyond_all_bounds_end_a_trial_and_break_nothing() {
+    let endless = Synthetic { tasks: 3, takes: Millis::new(u64::MAX), ..Synthetic::default() };
+    assert_eq!(endless.make(1).unwrap().work(), Millis::new(u64::MAX));
+    let set = tasks(3);
+    let slow = Latency { append_us: u64::MAX, delivery_us: u64::MAX, ..Latency::default() };
+    let outcome = run(&Trial { latency: slow, ..trial(Mode::Event, 2) }, &set).unwrap();
+    assert_eq!(outcome.done, 0);
+}

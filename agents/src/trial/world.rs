@@ -213,14 +213,22 @@ impl<'a> World<'a> {
 
     fn play(&mut self) {
         let patience = self.trial.silent.get().saturating_mul(10_000).max(2_000_000);
-        let longest =
-            self.tasks.tasks.iter().map(|task| task.takes.get()).max().unwrap_or(0) * 1_000;
+        let longest = self
+            .tasks
+            .tasks
+            .iter()
+            .map(|task| task.takes.get())
+            .max()
+            .unwrap_or(0)
+            .saturating_mul(1_000);
         while let Some((Reverse((at, _)), index)) = self.queue.pop() {
             let happening = self.happenings.get_mut(index).and_then(Option::take);
             self.spare.push(index);
             self.now = at;
             let waited = at.saturating_sub(self.tally.last_done);
-            if self.tally.done.len() == self.tasks.tasks.len() || waited > patience + longest {
+            if self.tally.done.len() == self.tasks.tasks.len()
+                || waited > patience.saturating_add(longest)
+            {
                 return;
             }
             match happening {
@@ -235,7 +243,7 @@ impl<'a> World<'a> {
                         let due = self.crews.get_mut(process).map(|crew| crew.pass_time(now));
                         self.act(process, due.unwrap_or_default());
                     }
-                    self.later(at + LOOK_US, Happening::Look);
+                    self.later(at.saturating_add(LOOK_US), Happening::Look);
                 }
                 Some(Happening::Begin) => {
                     let now = moment(at);
@@ -264,7 +272,8 @@ impl<'a> World<'a> {
         for process in 0..self.crews.len() {
             let delay = self.random.around(self.trial.latency.delivery_us);
             // A reader reads in order.
-            let at = (self.now + delay).max(self.read.get(process).copied().unwrap_or(0));
+            let at =
+                self.now.saturating_add(delay).max(self.read.get(process).copied().unwrap_or(0));
             if let Some(read) = self.read.get_mut(process) {
                 *read = at;
             }
@@ -349,9 +358,10 @@ impl<'a> World<'a> {
             match act {
                 Act::Say(say) => {
                     let busy = self.busy.entry(agent.clone()).or_default();
-                    let said = self.now.max(*busy) + decision_us;
+                    let said = self.now.max(*busy).saturating_add(decision_us);
                     *busy = said;
-                    let stored = (said + append_us).max(self.log_busy + log_us);
+                    let stored =
+                        said.saturating_add(append_us).max(self.log_busy.saturating_add(log_us));
                     self.log_busy = stored;
                     self.later(stored, Happening::Append { agent, say });
                 }
@@ -369,7 +379,7 @@ impl<'a> World<'a> {
                         self.tally.begun_after.push(self.now.saturating_sub(since));
                     }
                     let takes = self.takes.get(&about).copied().unwrap_or_default();
-                    let at = self.now + takes.get() * 1_000;
+                    let at = self.now.saturating_add(takes.get().saturating_mul(1_000));
                     self.later(at, Happening::Worked { process, agent, task, fence });
                 }
             }

@@ -98,20 +98,27 @@ pub(crate) struct ClassArgs {
 /// A text is no resource.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "a resource is a name, or a name and times in RFC 3339: NAME@FROM/UNTIL; either time may be left out"
+    "a resource is a name, or a name and times in RFC 3339, the earlier first: NAME@FROM/UNTIL; either time may be left out"
 )]
 struct ResourceError;
 
 fn resource(text: &str) -> Result<Resource, ResourceError> {
     let Some((name, times)) = text.rsplit_once('@') else {
-        return Ok(Resource { name: text.to_owned(), from: None, until: None });
+        return match text.is_empty() {
+            true => Err(ResourceError),
+            false => Ok(Resource { name: text.to_owned(), from: None, until: None }),
+        };
     };
     let (from, until) = times.split_once('/').ok_or(ResourceError)?;
     let time = |text: &str| match text.is_empty() {
         true => Ok(None),
         false => text.parse::<Timestamp>().map(Some).map_err(|_| ResourceError),
     };
-    Ok(Resource { name: name.to_owned(), from: time(from)?, until: time(until)? })
+    let (from, until) = (time(from)?, time(until)?);
+    if name.is_empty() || from.zip(until).is_some_and(|(from, until)| until <= from) {
+        return Err(ResourceError);
+    }
+    Ok(Resource { name: name.to_owned(), from, until })
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! `colony agents`
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use clap::builder::NonEmptyStringValueParser;
 use colony_agents::protocol::directory::{
     self, Card, Directory, Listed, Liveness, Presence, Sight, Standing, Status,
 };
@@ -15,6 +16,7 @@ use crate::context::Context;
 use crate::coordinate::{ActArgs, LookArgs, Seat, View, value, word};
 use crate::failure::{Failure, InputError};
 use crate::given::{self, GIVEN};
+use crate::interrupt::Interrupt;
 use crate::output::Format;
 use crate::span::{self, SPAN};
 
@@ -26,11 +28,14 @@ pub(crate) enum Command {
     /// Lists agents. Whether they are alive is what presence says; whether they get anywhere, what the log says.
     List {
         /// Only active agents with this skill; several times for all of several.
-        #[arg(long = "skill", value_name = "SKILL")]
+        #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
         skills: Vec<String>,
         /// After how long without progress on what it holds an agent is quiet.
         #[arg(long, value_name = SPAN, value_parser = span::parse, default_value = "60s")]
         quiet_after: Millis,
+        /// Shows them again and again, each second, until Ctrl-C.
+        #[arg(long, conflicts_with_all = ["at", "capture"])]
+        watch: bool,
         #[command(flatten)]
         look: LookArgs,
     },
@@ -103,7 +108,7 @@ pub(crate) struct AnnounceArgs {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
     /// What it can do, as others ask for it; several times for several.
-    #[arg(long = "skill", value_name = "SKILL")]
+    #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     skills: Vec<String>,
     /// The version of its program.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -127,9 +132,25 @@ pub(crate) struct AnnounceArgs {
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Instances(args) => instances::run(args, context).await,
-        Command::List { skills, quiet_after, look } => {
-            let sky = Sky::look(context, look, quiet_after).await?;
-            list(sky, &skills)
+        Command::List { skills, quiet_after, watch: false, look } => {
+            let mut sky = Sky::look(context, look, quiet_after).await?;
+            sky.list(&skills)?;
+            sky.view.close()
+        }
+        Command::List { skills, quiet_after, watch: true, look } => {
+            let interrupt = Interrupt::listen()?;
+            let watching = async {
+                let mut sky = Sky::look(context, look, quiet_after).await?;
+                loop {
+                    sky.list(&skills)?;
+                    tokio::time::sleep(AGAIN).await;
+                    sky.look_again().await?;
+                }
+            };
+            tokio::select! {
+                ended = watching => ended,
+                () = interrupt.asked() => Ok(()),
+            }
         }
         Command::Show { agent, quiet_after, look } => {
             let sky = Sky::look(context, look, quiet_after).await?;
@@ -192,6 +213,9 @@ fn export(view: View, agent: &AgentName) -> Result<(), Failure> {
     view.print(&card)
 }
 
+/// How long after a look there is another.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What the log and presence say of everybody.
 struct Sky {
     view: View,
@@ -206,19 +230,28 @@ struct Heard {
     now: Timestamp,
 }
 
+impl Heard {
+    async fn now(view: &View) -> Self {
+        let Roster { members, stale, .. } = view.bus().presence().roster().await;
+        Self { members, connected: !stale, now: SystemTime::now().into() }
+    }
+}
+
 impl Sky {
     async fn look(context: &Context, look: LookArgs, quiet_after: Millis) -> Result<Self, Failure> {
         let live = look.is_live();
         let view = View::open(context, look).await?;
         let heard = match live {
             false => None,
-            true => {
-                let Roster { members, stale, .. } = view.bus().presence().roster().await;
-                let now = SystemTime::now().into();
-                Some(Heard { members, connected: !stale, now })
-            }
+            true => Some(Heard::now(&view).await),
         };
         Ok(Self { view, heard, quiet_after })
+    }
+
+    async fn look_again(&mut self) -> Result<(), Failure> {
+        self.view.read_on().await?;
+        self.heard = Some(Heard::now(&self.view).await);
+        Ok(())
     }
 
     /// Returns how an agent is; `None` where that is not known.
@@ -279,6 +312,45 @@ impl Sky {
         }
         described
     }
+
+    fn list(&mut self, skills: &[String]) -> Result<(), Failure> {
+        let state = self.view.state();
+        let able: Option<Vec<_>> = match skills.is_empty() {
+            true => None,
+            false => Some(state.directory.with_skills(skills).map(|(agent, _)| agent).collect()),
+        };
+        let mut everybody = self.everybody();
+        everybody.retain(|agent, _| able.as_ref().is_none_or(|able| able.contains(agent)));
+        let all: Value =
+            everybody.iter().map(|(agent, listed)| self.describe(agent, *listed)).collect();
+        let rows: Vec<_> = everybody
+            .iter()
+            .map(|(agent, listed)| {
+                let liveness = self.liveness(agent);
+                let skills = listed.map_or(String::new(), |listed| listed.card.skills.join(", "));
+                let doing = match &liveness {
+                    Some(Liveness::Alive(status) | Liveness::Quiet { status, .. }) => doing(status),
+                    Some(_) | None => String::new(),
+                };
+                vec![
+                    agent.to_string(),
+                    liveness.as_ref().map_or(String::new(), word),
+                    doing,
+                    self.instances(agent).len().to_string(),
+                    holds(state, agent).join(", "),
+                    skills,
+                ]
+            })
+            .collect();
+        let stale = self.heard.as_ref().is_some_and(|heard| !heard.connected);
+        if stale && self.view.format() == Format::Human {
+            self.view.warn(
+                "my view is stale: this process has lost touch, which says nothing about others",
+            )?;
+        }
+        let heading = ["AGENT", "IS", "DOING", "INSTANCES", "HOLDS", "SKILLS"];
+        self.view.put_all("agents", &all, &heading, rows)
+    }
 }
 
 /// Returns what the log alone says for good.
@@ -320,44 +392,6 @@ fn listed_json(agent: &AgentName, listed: Option<&Listed>) -> Value {
         "since": listed.map(|listed| listed.since),
         "standing": listed.map(|listed| value(&listed.standing)),
     })
-}
-
-fn list(sky: Sky, skills: &[String]) -> Result<(), Failure> {
-    let state = sky.view.state();
-    let able: Option<Vec<_>> = match skills.is_empty() {
-        true => None,
-        false => Some(state.directory.with_skills(skills).map(|(agent, _)| agent).collect()),
-    };
-    let mut everybody = sky.everybody();
-    everybody.retain(|agent, _| able.as_ref().is_none_or(|able| able.contains(agent)));
-    let all: Value = everybody.iter().map(|(agent, listed)| sky.describe(agent, *listed)).collect();
-    let rows: Vec<_> = everybody
-        .iter()
-        .map(|(agent, listed)| {
-            let liveness = sky.liveness(agent);
-            let skills = listed.map_or(String::new(), |listed| listed.card.skills.join(", "));
-            let doing = match &liveness {
-                Some(Liveness::Alive(status) | Liveness::Quiet { status, .. }) => doing(status),
-                Some(_) | None => String::new(),
-            };
-            vec![
-                agent.to_string(),
-                liveness.as_ref().map_or(String::new(), word),
-                doing,
-                sky.instances(agent).len().to_string(),
-                holds(state, agent).join(", "),
-                skills,
-            ]
-        })
-        .collect();
-    let stale = sky.heard.as_ref().is_some_and(|heard| !heard.connected);
-    let mut view = sky.view;
-    if stale && view.format() == Format::Human {
-        view.warn(
-            "my view is stale: this process has lost touch, which says nothing about others",
-        )?;
-    }
-    view.list("agents", &all, &["AGENT", "IS", "DOING", "INSTANCES", "HOLDS", "SKILLS"], rows)
 }
 
 fn doing(status: &Status) -> String {

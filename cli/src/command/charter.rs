@@ -35,12 +35,13 @@ pub(crate) enum Command {
 
 /// A text is no level.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("a level is an event's type and a whole number: TYPE=N")]
+#[error("a level is an event's type and a whole number up to 1000: TYPE=N")]
 struct LevelError;
 
 fn level(text: &str) -> Result<(EventType, u32), LevelError> {
     let (ty, needed) = text.split_once('=').ok_or(LevelError)?;
-    Ok((ty.parse().map_err(|_| LevelError)?, needed.parse().map_err(|_| LevelError)?))
+    let needed = needed.parse().ok().filter(|needed| *needed <= 1_000).ok_or(LevelError)?;
+    Ok((ty.parse().map_err(|_| LevelError)?, needed))
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {

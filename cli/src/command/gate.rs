@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use clap::builder::NonEmptyStringValueParser;
 use colony_agents::protocol::gate::{
     self, Answer, Answered, Asked, Gate, Granted, Question, Resumed, Stopped,
 };
@@ -93,7 +94,7 @@ pub(crate) struct AskArgs {
     #[arg(value_name = "QUESTION")]
     question: EntityName,
     /// What is asked.
-    #[arg(value_name = "TEXT")]
+    #[arg(value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     text: String,
     /// What may be answered [default: anything]; several times for several.
     #[arg(long = "option", value_name = "TEXT")]

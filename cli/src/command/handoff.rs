@@ -1,5 +1,6 @@
 //! `colony handoff`
 
+use clap::builder::NonEmptyStringValueParser;
 use colony_agents::protocol::handoff::{
     self, Answered, Asked, DocumentLink, EventLink, Handoffs, Links, Offered, Phase, Reason, Why,
 };
@@ -63,7 +64,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "HANDOFF")]
         about: EntityName,
         /// What is asked.
-        #[arg(value_name = "TEXT")]
+        #[arg(value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
         text: String,
         #[command(flatten)]
         act: ActArgs,
@@ -74,7 +75,7 @@ pub(crate) enum Command {
         #[arg(value_name = "QUESTION")]
         question: EntityName,
         /// The answer.
-        #[arg(value_name = "TEXT")]
+        #[arg(value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
         text: String,
         /// An event that the answer rests on; several times for several.
         #[arg(long = "source", value_name = "AUTHOR/ID", value_parser = event_link)]
@@ -113,7 +114,7 @@ pub(crate) struct OfferArgs {
     #[arg(value_name = "HANDOFF")]
     handoff: EntityName,
     /// What is to be done.
-    #[arg(value_name = "WHAT")]
+    #[arg(value_name = "WHAT", value_parser = NonEmptyStringValueParser::new())]
     what: String,
     /// To whom [default: whoever accepts first].
     #[arg(long, value_name = "AGENT")]

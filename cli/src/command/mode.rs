@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::context::Context;
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 mod advise;
@@ -48,8 +49,22 @@ pub(crate) enum ModeError {
         "peers keep what they know of their tasks to themselves, and run on the virtual clock only"
     )]
     NotOnServer,
+    #[error("no task was done in space {space}: there is nothing that a way could fit")]
+    NothingDone { space: String },
     #[error("{done} of {tasks} tasks were done within {seconds} s")]
     Late { done: u64, tasks: usize, seconds: u64 },
+}
+
+impl ModeError {
+    /// Returns how a command ends by it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Event { .. } | Self::Commits(_) => Exit::Input,
+            Self::NotOnServer => Exit::Usage,
+            Self::NothingDone { .. } => Exit::Log,
+            Self::Name(_) | Self::Task(_) | Self::Stopped(_) | Self::Late { .. } => Exit::Failed,
+        }
+    }
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {

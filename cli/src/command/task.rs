@@ -1,5 +1,6 @@
 //! `colony task`
 
+use clap::builder::NonEmptyStringValueParser;
 use colony_agents::protocol::bidding::{
     AwardRule, Bid, BidRevealed, Commitment, Offering, Terms, Weights,
 };
@@ -217,13 +218,13 @@ pub(crate) struct OfferArgs {
     #[command(flatten)]
     task: Name,
     /// What is to be done.
-    #[arg(value_name = "WHAT")]
+    #[arg(value_name = "WHAT", value_parser = NonEmptyStringValueParser::new())]
     what: String,
     /// When it counts as done.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     done_when: String,
     /// A skill that a worker must have announced; several times for several.
-    #[arg(long = "skill", value_name = "SKILL")]
+    #[arg(long = "skill", value_name = "SKILL", value_parser = NonEmptyStringValueParser::new())]
     skills: Vec<String>,
     /// A task that must be done first; several times for several.
     #[arg(long, value_name = "TASK")]

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Subcommand;
 use colony_agents::protocol::CoordinationState;
 use colony_agents::protocol::quota::{Command as QuotaCommand, Quotas};
-use colony_agents::ready::{Client, Planned, Role, Shift, ShiftError, ShiftOptions, Single};
-use colony_agents::team::{Fault, Kind, Team};
+use colony_agents::protocol::task::Phase;
+use colony_agents::ready::{Client, Planned, Role, Shift, ShiftError, ShiftOptions, Single, Space};
+use colony_agents::team::{CLIENT, Fault, Kind, Team};
 use colony_agents::{Instance, InstanceError, InstanceOptions};
-use colony_bus::{Bus, BusOptions, Draft, JetStreamLog};
-use colony_core::AgentName;
+use colony_bus::{Bus, BusOptions, Cut, Draft, EntryError, JetStreamLog, Query};
+use colony_core::{AgentName, EntityName};
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::context::Context;
@@ -19,9 +21,6 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, style};
 use crate::progress;
-
-/// The agent that offers the team's tasks.
-const CLIENT: &str = "client";
 
 /// Commands of `colony team`.
 #[derive(Debug, Subcommand)]
@@ -94,7 +93,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
 
 fn check(args: &CheckArgs, context: &Context) -> Result<(), Failure> {
     let team = read(&args.file)?;
-    let agents: u32 = team.agents.iter().map(|kind| kind.count).sum();
+    allowed(&args.file, &team, &CoordinationState::default())?;
+    let agents = count(&team);
     let mut output = context.output();
     match output.format() {
         Format::Json => output.json(&json!({
@@ -122,6 +122,19 @@ fn read(path: &Path) -> Result<Team, Failure> {
     Ok(team)
 }
 
+/// Requires that the rules would take what the team begins with, where so much was agreed.
+fn allowed(path: &Path, team: &Team, agreed: &CoordinationState) -> Result<(), Failure> {
+    let faults = team.refused(agreed, SystemTime::now().into());
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(TeamError::Faults { path: path.to_owned(), faults }.into()),
+    }
+}
+
+fn count(team: &Team) -> u32 {
+    team.agents.iter().map(|kind| kind.count).sum()
+}
+
 async fn up(args: UpArgs, context: &Context) -> Result<(), Failure> {
     let team = read(&args.file)?;
     let interrupt = Interrupt::listen()?;
@@ -133,7 +146,11 @@ async fn up(args: UpArgs, context: &Context) -> Result<(), Failure> {
     };
     let started = Instant::now();
     let client = join(client());
-    define(&client, &team).await?;
+    let space = look(&client).await?;
+    allowed(&args.file, &team, space.agreed())?;
+    let before = space.rota().deliveries();
+    define(&client, &team, space.agreed()).await?;
+    drop(space);
     let mut members: Vec<(Bus, Box<dyn Role>)> = Vec::new();
     let mut instances = Vec::new();
     for kind in &team.agents {
@@ -156,7 +173,7 @@ async fn up(args: UpArgs, context: &Context) -> Result<(), Failure> {
             .map(|(name, offered)| Planned { name: name.clone(), offered: offered.clone() });
         members.push((client.clone(), Box::new(Client { plan: plan.collect() })));
     }
-    let agents = members.len() + instances.len();
+    let agents = count(&team);
     let shift = Shift::start(client.clone(), members, ShiftOptions::default());
     let mut shift = shift.await.map_err(TeamError::Stopped)?;
     let bar = progress::count(Some(team.tasks.len() as u64), context.global.json, "deliveries");
@@ -167,20 +184,37 @@ async fn up(args: UpArgs, context: &Context) -> Result<(), Failure> {
     for instance in instances {
         instance.stop().await.map_err(TeamError::Instance)?;
     }
-    ended?;
+    let ended = ended?;
+    let deliveries = status.deliveries.saturating_sub(before);
     let elapsed = started.elapsed().as_secs_f64();
     let mut output = context.output();
     match output.format() {
         Format::Json => output.json(&json!({
-            "agents": agents, "deliveries": status.deliveries, "appended": status.appended,
+            "agents": agents, "deliveries": deliveries, "appended": status.appended,
             "ignored": status.ignored, "position": status.position, "elapsed_s": elapsed,
         }))?,
         Format::Human => output.line(format!(
-            "{} deliveries of {agents} agents in {elapsed:.1} s; {} events appended, {} of them without effect",
-            status.deliveries, status.appended, status.ignored
+            "{deliveries} deliveries of {agents} agents in {elapsed:.1} s; {} events appended, {} of them without effect",
+            status.appended, status.ignored
         ))?,
     }
-    output.flush()
+    output.flush()?;
+    match ended {
+        Ended::Asked if args.until_done => {
+            let done = format!("not every task of {} is done", args.file.display());
+            Err(Failure::Interrupted { done })
+        }
+        Ended::Asked | Ended::Done => Ok(()),
+    }
+}
+
+/// Why a team is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The user wants it to.
+    Asked,
+    /// There is nothing left to do.
+    Done,
 }
 
 /// Waits until the team is to stop, or stops by itself.
@@ -191,21 +225,23 @@ async fn watch(
     bar: &indicatif::ProgressBar,
     interrupt: &Interrupt,
     bus: &Bus,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let mut status = shift.watch();
-    let mut look = tokio::time::interval(Duration::from_millis(200));
+    let mut again = tokio::time::interval(Duration::from_millis(200));
     loop {
         tokio::select! {
-            () = interrupt.asked() => return Ok(()),
-            ended = shift.ended() => return Ok(ended.map_err(TeamError::Stopped)?),
-            _ = look.tick() => {
+            () = interrupt.asked() => return Ok(Ended::Asked),
+            ended = shift.ended() => {
+                ended.map_err(TeamError::Stopped)?;
+                return Ok(Ended::Done);
+            }
+            _ = again.tick() => {
                 let told = status.borrow_and_update().clone();
                 bar.set_position(told.deliveries);
                 if until_done && told.deliveries >= team.tasks.len() as u64 {
-                    let state = fold(bus).await?;
-                    let done = |name| state.tasks.get(name).is_some_and(|task| task.is_done());
-                    if team.tasks.keys().all(done) {
-                        return Ok(());
+                    let space = look(bus).await?;
+                    if team.tasks.keys().all(|name| is_over(space.agreed(), name)) {
+                        return Ok(Ended::Done);
                     }
                 }
             }
@@ -213,25 +249,38 @@ async fn watch(
     }
 }
 
-async fn fold(bus: &Bus) -> Result<CoordinationState, Failure> {
-    let (tail, none) = (bus.tail().await?, colony_bus::Checkpoints::none());
-    let fold = bus.fold(colony_agents::protocol::Coordination, tail, &none, |_| ()).await?;
-    Ok(fold.state().clone())
+/// Returns whether nothing more will come of a task.
+fn is_over(agreed: &CoordinationState, name: &EntityName) -> bool {
+    let task = agreed.tasks.get(name);
+    task.is_some_and(|task| task.is_done() || matches!(task.phase, Phase::Cancelled { .. }))
+}
+
+/// Reads what everybody knows.
+async fn look(bus: &Bus) -> Result<Space, Failure> {
+    let until = Some(Cut::Position(bus.tail().await?));
+    let query = Query { filter: colony_agents::ready::filter(), until, ..Query::default() };
+    let mut entries = bus.read(query).await?;
+    let mut space = Space::default();
+    while let Some(entry) = entries.next().await {
+        match entry {
+            Ok(entry) => drop(space.evolve(&entry)),
+            Err(EntryError::Read(error)) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(space)
 }
 
 /// Defines the team's quotas, where they are not as the file says.
-async fn define(bus: &Bus, team: &Team) -> Result<(), Failure> {
-    if team.quotas.is_empty() {
-        return Ok(());
-    }
-    let state = fold(bus).await?;
+async fn define(bus: &Bus, team: &Team, state: &CoordinationState) -> Result<(), Failure> {
     for (name, defined) in &team.quotas {
         if state.quotas.get(name).is_some_and(|quota| quota.said == *defined) {
             continue;
         }
         let command = QuotaCommand::Define(name.clone(), defined.clone());
-        // What stands against it, the members' own requests will meet, and say.
-        for draft in state.decide::<Quotas>(command, bus.agent(), None).unwrap_or_default() {
+        // It was asked before whether anything stands against it.
+        let drafts = state.decide::<Quotas>(command, bus.agent(), Some(SystemTime::now().into()));
+        for draft in drafts.unwrap_or_default() {
             let draft = Draft::new(draft.ty).about(draft.entity).data(draft.data);
             bus.publish(draft).await?.await?;
         }

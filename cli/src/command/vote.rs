@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::builder::NonEmptyStringValueParser;
 use colony_agents::protocol::vote::{
     self, Called, Cast, Counts, Rule, SignedChoice, Vote, VoteResult, Votes,
 };
@@ -54,7 +55,7 @@ pub(crate) struct CallArgs {
     #[arg(value_name = "VOTE")]
     vote: EntityName,
     /// The question.
-    #[arg(value_name = "QUESTION")]
+    #[arg(value_name = "QUESTION", value_parser = NonEmptyStringValueParser::new())]
     question: String,
     /// Who may vote, and the public key that it must sign with, if any; several times for several.
     #[arg(long = "voter", value_name = "AGENT[=KEY]", value_parser = voter, required = true)]

@@ -1,6 +1,6 @@
 //! What coordination cost, beside an independent computation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ struct ByHand {
     /// Seconds on the critical path, by agent: at its own work, and waited for.
     path: BTreeMap<String, (i64, i64)>,
     steps: usize,
+    /// Pairs of authors of whom one built on what the other had made.
+    channels: BTreeSet<(String, String)>,
 }
 
 fn seconds(commit: &Value) -> i64 {
@@ -43,6 +45,12 @@ fn by_hand(lines: &[String]) -> ByHand {
         }
         let parents = commit["data"]["parents"].as_array().unwrap();
         let known = parents.iter().filter_map(|parent| by_id.get(parent.as_str().unwrap()));
+        for made in known.clone() {
+            let (one, other) = (author(&commits[*made]), author(commit));
+            if one != other {
+                result.channels.insert((one.clone().min(other.clone()), one.max(other)));
+            }
+        }
         let latest = known.copied().max_by_key(|at: &usize| (seconds(&commits[*at]), *at));
         let own = last_of.get(&author(commit)).copied();
         before.push(latest.or(own));
@@ -77,6 +85,7 @@ async fn of_imported_commits_it_says_what_can_be_counted_by_hand() {
     let report = &told["report"];
     assert_eq!(told["tax_per_mille"], 0, "commits hold no coordination, only its traces");
     assert_eq!(report["purposes"]["work"]["entries"], 2_000);
+    assert_eq!(report["channels"]["used"], expected.channels.len());
     let handovers = &report["handovers"];
     assert_eq!(handovers["touches"], expected.touches);
     assert_eq!(handovers["times"], expected.passages.values().sum::<u64>());

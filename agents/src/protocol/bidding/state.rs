@@ -34,7 +34,7 @@ pub struct BidState {
 #[non_exhaustive]
 pub enum Rejection {
     /// The terms contradict each other.
-    #[error("the terms' {field} cannot hold")]
+    #[error("the terms' {field} cannot hold: {}", why(field))]
     Terms {
         /// Which field.
         field: String,
@@ -89,6 +89,16 @@ pub enum Rejection {
         /// Where the bid stands.
         at: Position,
     },
+}
+
+/// Returns why a field of the terms cannot hold.
+fn why(field: &str) -> &'static str {
+    match field {
+        "until" => "the window would be over before it opens",
+        "at_most" => "nobody could bid",
+        "sealed_until" => "bids are revealed after the window",
+        _ => "it contradicts the rest",
+    }
 }
 
 impl Auction {

@@ -88,7 +88,7 @@ impl Protocol for Charters {
         Ok(Plan::one(space, CharterEvent::Chartered(said)))
     }
 
-    fn excerpt(state: &CharterState, _: &Plan<CharterEvent>) -> CharterState {
+    fn excerpt(state: &CharterState, _: &Plan<CharterEvent>, _: &Context<'_>) -> CharterState {
         state.clone()
     }
 

@@ -28,6 +28,11 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Returns whether there is no moment at which it is acted on.
+    pub(super) fn is_never(&self) -> bool {
+        self.from.zip(self.until).is_some_and(|(from, until)| until <= from)
+    }
+
     /// Returns whether two claims meet: the same name at a common moment.
     pub fn meets(&self, other: &Self) -> bool {
         let before = |end: Option<Timestamp>, start: Option<Timestamp>| {

@@ -6,7 +6,9 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};
+use super::occupied::{Occupied, spans};
 use super::state::{Action, ActionsState, Compensation, Phase, unindex};
+use crate::protocol::limits::{MAX_INTENTS, MAX_RESOURCES};
 use crate::protocol::reputation::Deed;
 use crate::protocol::rules::{Context, Plan, Protocol};
 
@@ -40,8 +42,22 @@ pub enum Rejection {
         at: Position,
     },
     /// It acts on nothing.
-    #[error("an action names what it acts on")]
+    #[error("an action names what it acts on, and no stretch of time that ends before it begins")]
     NoResource,
+    /// It acts on more than one action may.
+    #[error("an action is on at most {limit} resources")]
+    Resources {
+        /// How many may be named.
+        limit: usize,
+    },
+    /// As many intend something with a resource as may.
+    #[error("{limit} intents stand on {resource:?}, as many as may")]
+    Crowded {
+        /// The resource.
+        resource: String,
+        /// How many may stand on it.
+        limit: usize,
+    },
     /// The moment has passed.
     #[error("until {until} is not in the future: the log's time is {now}")]
     Past {
@@ -82,7 +98,7 @@ pub enum Rejection {
     #[error("there is nothing to undo")]
     Nothing,
     /// It gives way to another act than the one named.
-    #[error("it gives way to {to:?}")]
+    #[error("{}", match to { Some(to) => format!("it gives way to {to}"), None => "it gives way to nothing".to_owned() })]
     GivesWay {
         /// The act that it gives way to, if any.
         to: Option<EntityName>,
@@ -137,16 +153,22 @@ impl Protocol for Compensation {
         })
     }
 
-    fn excerpt(state: &ActionsState, plan: &Plan<ActionEvent>) -> ActionsState {
-        // Whatever is on the same resources may stand in the way.
-        let resources = plan.events.iter().flat_map(|event| match event {
-            ActionEvent::Intended(said) => said.resources.as_slice(),
-            ActionEvent::Taken(said) => said.resources.as_slice(),
-            ActionEvent::Compensated(_) => &[],
-        });
-        let on = resources.filter_map(|resource| state.on.get_key_value(&resource.name));
-        let on: BTreeMap<_, _> = on.map(|(name, on)| (name.clone(), on.clone())).collect();
-        let near = on.values().flatten().chain([&plan.entity]);
+    fn excerpt(state: &ActionsState, plan: &Plan<ActionEvent>, _: &Context<'_>) -> ActionsState {
+        // Whatever is on the same resources at the same time may stand in the way.
+        let mut on = BTreeMap::new();
+        for event in &plan.events {
+            let resources = match event {
+                ActionEvent::Intended(said) => said.resources.as_slice(),
+                ActionEvent::Taken(said) => said.resources.as_slice(),
+                ActionEvent::Compensated(_) => &[],
+            };
+            for (name, spans) in spans(resources) {
+                if let Some(occupied) = state.on.get(name) {
+                    on.insert(name.to_owned(), occupied.near(&spans));
+                }
+            }
+        }
+        let near = on.values().flat_map(Occupied::actions).chain([&plan.entity]);
         let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));
         let actions = near.filter_map(copy).collect();
         let owing = state.owing.get(&plan.entity).map(|to| (plan.entity.clone(), to.clone()));
@@ -188,6 +210,9 @@ impl ActionsState {
         if said.until <= now {
             return Err(Rejection::Past { until: said.until, now });
         }
+        if let Some(resource) = self.crowded(entity, &said.resources, context.time) {
+            return Err(Rejection::Crowded { resource, limit: MAX_INTENTS });
+        }
         let phase = Phase::Intended { at: context.position, until: said.until };
         self.put(entity, known, said.resources, phase, context);
         Ok(())
@@ -205,8 +230,7 @@ impl ActionsState {
         if let Class::Irreversible { fence } = class {
             self.irreversible(entity, &resources, fence, context)?;
         }
-        let other = self.meets(entity, &resources);
-        let other = other.filter(|(_, other)| !is_mergeable(other)).map(|(name, _)| name.clone());
+        let other = self.meets(entity, &resources).map(|(name, _)| name.clone());
         let phase = match (class, other) {
             (Class::Compensable { how }, Some(to)) => {
                 self.owing.insert(entity.clone(), to.clone());
@@ -267,9 +291,9 @@ impl ActionsState {
         if said.gave_way_to.as_ref() != to {
             return Err(Rejection::GivesWay { to: to.cloned() });
         }
+        unindex(&mut self.on, action);
         action.phase = Phase::Compensated { at: context.position };
         self.owing.remove(entity);
-        unindex(&mut self.on, entity, &action.resources);
         Ok(())
     }
 
@@ -280,7 +304,10 @@ impl ActionsState {
         resources: &[Resource],
         context: &Context<'_>,
     ) -> Result<bool, Rejection> {
-        if resources.is_empty() {
+        if resources.len() > MAX_RESOURCES {
+            return Err(Rejection::Resources { limit: MAX_RESOURCES });
+        }
+        if resources.is_empty() || resources.iter().any(Resource::is_never) {
             return Err(Rejection::NoResource);
         }
         match self.get(entity) {
@@ -309,18 +336,11 @@ impl ActionsState {
         if known {
             // Its own intent makes room.
             if let Some(before) = self.actions.get(entity) {
-                unindex(&mut self.on, entity, &before.resources);
+                unindex(&mut self.on, before);
             }
         }
-        let stands = !matches!(phase, Phase::Owing { .. });
-        if stands {
-            self.index(entity, &resources);
-        }
-        let by = context.author.clone();
-        self.actions.insert(entity.clone(), Action { by, resources, phase });
+        let action = Action { by: context.author.clone(), resources, phase };
+        self.index(entity, &action, context.time);
+        self.actions.insert(entity.clone(), action);
     }
-}
-
-fn is_mergeable(action: &Action) -> bool {
-    matches!(action.phase, Phase::Taken { class: Class::Mergeable, .. })
 }

@@ -6,6 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Class, Resource};
+use super::occupied::{Intent, Occupied, spans};
 use crate::protocol::time::LogTime;
 
 /// P10: acts, and how those in conflict are made good.
@@ -16,8 +17,8 @@ pub struct Compensation;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionsState {
     pub(super) actions: BTreeMap<EntityName, Action>,
-    /// Which actions are on a resource and stand, or are intended, by its name.
-    pub(super) on: BTreeMap<String, Vec<EntityName>>,
+    /// What stands or is intended on a resource, by its name.
+    pub(super) on: BTreeMap<String, Occupied>,
     /// Which actions owe a compensation.
     pub(super) owing: BTreeMap<EntityName, EntityName>,
 }
@@ -91,17 +92,18 @@ impl ActionsState {
         owing.filter(move |(action, _)| self.get(action).is_some_and(|known| known.by == *agent))
     }
 
-    /// Returns the standing action of another that these resources meet; the first in the log.
+    /// Returns the standing action of another that these resources meet, of those that do not merge; the first by the resource's name,
+    /// then by when it begins.
     pub(super) fn meets(
         &self,
         action: &EntityName,
         resources: &[Resource],
     ) -> Option<(&EntityName, &Action)> {
-        let taken = |other: &Action| match other.phase {
-            Phase::Taken { at, .. } => Some(at),
-            Phase::Intended { .. } | Phase::Owing { .. } | Phase::Compensated { .. } => None,
-        };
-        self.first(action, resources, taken)
+        let found = spans(resources).into_iter().find_map(|(name, spans)| {
+            let occupied = self.on.get(name)?;
+            spans.iter().find_map(|span| occupied.standing(*span)).filter(|other| *other != action)
+        });
+        self.actions.get_key_value(found?)
     }
 
     /// Returns the live intent of another that these resources meet; the first in the log.
@@ -111,56 +113,58 @@ impl ActionsState {
         resources: &[Resource],
         time: LogTime,
     ) -> Option<(&EntityName, &Action)> {
-        let intended = |other: &Action| match other.phase {
-            Phase::Intended { at, until } if !time.is_past(until) => Some(at),
-            Phase::Intended { .. }
-            | Phase::Taken { .. }
-            | Phase::Owing { .. }
-            | Phase::Compensated { .. } => None,
-        };
-        self.first(action, resources, intended)
+        let first = spans(resources)
+            .into_iter()
+            .filter_map(|(name, spans)| self.on.get(name)?.intended(action, &spans, time));
+        let (_, found) = first.min_by_key(|(at, _)| *at)?;
+        self.actions.get_key_value(found)
     }
 
-    fn first(
+    /// Returns a resource on which no further intent has room, if there is one.
+    pub(super) fn crowded(
         &self,
         action: &EntityName,
         resources: &[Resource],
-        place: impl Fn(&Action) -> Option<Position>,
-    ) -> Option<(&EntityName, &Action)> {
-        let names = resources.iter().filter_map(|resource| self.on.get(&resource.name)).flatten();
-        let others = names.filter(|name| *name != action);
-        let others = others.filter_map(|name| self.actions.get_key_value(name));
-        let meeting = others.filter(|(_, other)| {
-            resources.iter().any(|one| other.resources.iter().any(|two| one.meets(two)))
-        });
-        let placed = meeting.filter_map(|(name, other)| Some((place(other)?, name, other)));
-        placed.min_by_key(|(at, ..)| *at).map(|(_, name, other)| (name, other))
+        time: LogTime,
+    ) -> Option<String> {
+        let full = |name: &&str| self.on.get(*name).is_some_and(|on| on.is_crowded(action, time));
+        spans(resources).into_keys().find(full).map(str::to_owned)
     }
 
-    pub(super) fn index(&mut self, action: &EntityName, resources: &[Resource]) {
-        for resource in resources {
-            let on = match self.on.get_mut(&resource.name) {
-                Some(on) => on,
-                None => self.on.entry(resource.name.clone()).or_default(),
-            };
-            if !on.contains(action) {
-                on.push(action.clone());
+    /// Puts an action where others meet it, as far as they can: an intent, or an act that stands and does not merge.
+    pub(super) fn index(&mut self, name: &EntityName, action: &Action, time: LogTime) {
+        for (resource, spans) in spans(&action.resources) {
+            match &action.phase {
+                Phase::Intended { at, until } => {
+                    let intent = Intent { action: name.clone(), ends: *until, spans };
+                    self.occupied(resource).intend(*at, intent, time);
+                }
+                Phase::Taken { class: Class::Mergeable, .. }
+                | Phase::Owing { .. }
+                | Phase::Compensated { .. } => {}
+                Phase::Taken { .. } => self.occupied(resource).take(name, &spans),
             }
         }
+    }
+
+    fn occupied(&mut self, resource: &str) -> &mut Occupied {
+        self.on.entry(resource.to_owned()).or_default()
     }
 }
 
 /// Takes an action off the resources that it was on.
-pub(super) fn unindex(
-    index: &mut BTreeMap<String, Vec<EntityName>>,
-    action: &EntityName,
-    resources: &[Resource],
-) {
-    for resource in resources {
-        if let Some(on) = index.get_mut(&resource.name) {
-            on.retain(|other| other != action);
-            if on.is_empty() {
-                index.remove(&resource.name);
+pub(super) fn unindex(index: &mut BTreeMap<String, Occupied>, action: &Action) {
+    for (resource, spans) in spans(&action.resources) {
+        if let Some(occupied) = index.get_mut(resource) {
+            match &action.phase {
+                Phase::Intended { at, .. } => occupied.forget(*at),
+                Phase::Taken { class: Class::Mergeable, .. }
+                | Phase::Owing { .. }
+                | Phase::Compensated { .. } => {}
+                Phase::Taken { .. } => occupied.release(&spans),
+            }
+            if occupied.is_empty() {
+                index.remove(resource);
             }
         }
     }

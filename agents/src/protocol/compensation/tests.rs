@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::rules::{Context, Plan, Protocol as _};
 use crate::protocol::testing::{Told, agent, at, entity, given, laws_hold, t};
 
 fn room(from: i64, until: i64) -> Value {
@@ -127,6 +128,83 @@ fn names_are_used_once_and_intents_lie_ahead() {
         .fails(Rejection::NoResource);
 }
 
+#[test]
+fn what_merges_hides_no_conflict_and_is_in_nobodys_way() {
+    let edit = json!({"resources": room(0, 90), "class": "mergeable"});
+    let told = given().says("ann", "action.taken", "m", edit).works();
+    let told = book(book(told, "ann", "a", 0, 60), "bob", "b", 30, 90);
+    assert!(!owes(&told, "a"));
+    assert_eq!(
+        told.state.actions.owed_by(&agent("bob")).collect::<Vec<_>>(),
+        [(&entity("b"), &entity("a"))]
+    );
+    let intent = json!({"resources": room(60, 90), "until": t(30)});
+    let act = json!({"resources": room(60, 90), "class": {"irreversible": {"fence": 4}}});
+    told.says("cid", "action.intended", "c", intent)
+        .works()
+        .says("cid", "action.taken", "c", act)
+        .works();
+}
+
+#[test]
+fn an_act_has_something_that_it_is_on_at_some_time_and_not_too_much() {
+    let taken = |resources: Value| json!({"resources": resources, "class": "mergeable"});
+    let many: Vec<_> = (0..65).map(|n| json!({"name": format!("r{n}")})).collect();
+    given()
+        .says("ann", "action.taken", "a", taken(room(9, 9)))
+        .fails(Rejection::NoResource)
+        .says("ann", "action.taken", "a", taken(room(9, 5)))
+        .fails(Rejection::NoResource)
+        .says("ann", "action.taken", "a", taken(json!(many)))
+        .fails(Rejection::Resources { limit: 64 })
+        .says("ann", "action.taken", "a", taken(json!(many[..64])))
+        .works();
+}
+
+#[test]
+fn a_flood_of_intents_leaves_at_most_so_many_on_a_resource_and_the_next_ones_room_when_they_end() {
+    let intent = |until: i64| json!({"resources": room(0, 60), "until": t(until)});
+    let mut told = given();
+    for number in 0..1_000 {
+        told.say("mal", "action.intended", &format!("m{number}"), &intent(30));
+    }
+    let crowded = Rejection::Crowded { resource: "room 1".to_owned(), limit: 256 };
+    let told = told.fails(crowded.clone());
+    assert_eq!(told.state.actions.iter().len(), 256);
+    let sizes = |told: &Told| told.state.actions.on["room 1"].sizes();
+    assert_eq!(sizes(&told), (0, 256));
+    let told = told
+        .says("mal", "action.intended", "m0", intent(40))
+        .works()
+        .says("ann", "action.intended", "a", intent(90))
+        .fails(crowded);
+    let told = told.at(31).says("ann", "action.intended", "a", intent(90)).works();
+    assert_eq!(sizes(&told), (0, 2), "those that ended made room");
+}
+
+#[test]
+fn however_many_acts_stand_on_a_resource_few_are_looked_at() {
+    let mut told = given();
+    for number in 0..2_000 {
+        let slot = booking(number * 10, number * 10 + 10);
+        told.say("ann", "action.taken", &format!("a{number}"), &slot);
+    }
+    assert_eq!(told.state.actions.on["room 1"].sizes(), (2_000, 0));
+    let taken: Taken = serde_json::from_value(booking(5, 19_000)).unwrap();
+    let plan = Plan::one(entity("b"), ActionEvent::Taken(taken));
+    let author = agent("bob");
+    let context = Context {
+        author: &author,
+        position: Position::new(9_999),
+        time: told.state.time(),
+        space: &told.state,
+    };
+    let excerpt = Compensation::excerpt(&told.state.actions, &plan, &context);
+    assert_eq!((excerpt.actions.len(), excerpt.on["room 1"].sizes()), (1, (1, 0)));
+    let told = book(told, "bob", "b", 5, 19_000);
+    assert!(owes(&told, "b"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -166,5 +244,39 @@ proptest! {
             }
         }
         laws_hold(&told.entries, cut);
+    }
+
+    #[test]
+    fn what_is_found_at_once_is_what_a_look_at_everything_finds(
+        steps in prop::collection::vec(any::<(u8, u8, u8, u8, u8)>(), 0..60),
+    ) {
+        let mut told = given();
+        for (index, (what, from, length, other, more)) in steps.into_iter().enumerate() {
+            told = told.at(index as i64);
+            let stretch = |name: &str, from: u8, length: u8| {
+                let from = i64::from(from % 20);
+                let until = (!length.is_multiple_of(7)).then(|| t(from + i64::from(length % 7)));
+                json!({"name": name, "from": t(from), "until": until})
+            };
+            let resources = json!([stretch("x", from, length), stretch(if more % 2 == 0 { "x" } else { "y" }, other, more)]);
+            let name = format!("a{index}");
+            if what % 4 == 0 {
+                // One that stands is undone, if there is any.
+                let standing = told.state.actions.iter().find(|(_, a)| matches!(a.phase, Phase::Taken { .. }));
+                let Some((name, _)) = standing else { continue };
+                let name = name.clone();
+                told.say("ann", "action.compensated", name.as_str(), &json!({}));
+                continue;
+            }
+            let class = if what % 4 == 1 { json!("mergeable") } else { json!({"compensable": {"how": "x"}}) };
+            let said: Vec<Resource> = serde_json::from_value(resources.clone()).unwrap();
+            let meets = told.state.actions.iter().any(|(_, a)| {
+                let stands = matches!(&a.phase, Phase::Taken { class, .. } if *class != Class::Mergeable);
+                stands && a.resources.iter().any(|one| said.iter().any(|two| one.meets(two)))
+            });
+            told.say("ann", "action.taken", &name, &json!({"resources": resources, "class": class}));
+            prop_assert_eq!(owes(&told, &name), meets && what % 4 != 1, "{} on {:?}", name, said);
+        }
+        laws_hold(&told.entries, 20);
     }
 }

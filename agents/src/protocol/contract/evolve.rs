@@ -33,7 +33,11 @@ impl Protocol for Contracts {
         plan(state, command, context)
     }
 
-    fn excerpt(state: &ContractsState, plan: &Plan<ContractEvent>) -> ContractsState {
+    fn excerpt(
+        state: &ContractsState,
+        plan: &Plan<ContractEvent>,
+        _: &Context<'_>,
+    ) -> ContractsState {
         let entity = &plan.entity;
         let contract = state.get(entity).map(|contract| (entity.clone(), contract.clone()));
         ContractsState { contracts: contract.into_iter().collect(), ledger: state.ledger.clone() }

@@ -13,11 +13,15 @@ pub enum A2aError {
     /// It is not JSON, or lacks a field that A2A requires.
     #[error("not an A2A agent card")]
     Card(#[from] serde_json::Error),
+    /// Its name is empty.
+    #[error("an A2A agent card has a name")]
+    NoName,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct A2aCard {
+    name: String,
     #[serde(default)]
     description: String,
     #[serde(default)]
@@ -46,8 +50,11 @@ impl Card {
     /// # Errors
     /// [`A2aError`].
     pub fn from_a2a(text: &str) -> Result<Self, A2aError> {
-        let A2aCard { description, version, supported_interfaces, url, skills } =
+        let A2aCard { name, description, version, supported_interfaces, url, skills } =
             serde_json::from_str(text)?;
+        if name.is_empty() {
+            return Err(A2aError::NoName);
+        }
         let interface = supported_interfaces.into_iter().next();
         Ok(Self {
             description,

@@ -171,7 +171,11 @@ impl Protocol for Directory {
         })
     }
 
-    fn excerpt(state: &DirectoryState, plan: &Plan<DirectoryEvent>) -> DirectoryState {
+    fn excerpt(
+        state: &DirectoryState,
+        plan: &Plan<DirectoryEvent>,
+        _: &Context<'_>,
+    ) -> DirectoryState {
         let entity = &plan.entity;
         let agent: Option<AgentName> = entity.as_str().parse().ok();
         let listed =

@@ -53,7 +53,7 @@ pub enum Rejection {
         agent: AgentName,
     },
     /// The question has its answer, or was taken back.
-    #[error("the question is closed: {reply:?}")]
+    #[error("the question is closed: {reply}")]
     Closed {
         /// What came of it.
         reply: Reply,
@@ -123,7 +123,7 @@ impl Protocol for Gate {
         Ok(Plan::one(name, event))
     }
 
-    fn excerpt(state: &GateState, plan: &Plan<GateEvent>) -> GateState {
+    fn excerpt(state: &GateState, plan: &Plan<GateEvent>, _: &Context<'_>) -> GateState {
         let entity = &plan.entity;
         let question = state.question(entity).map(|known| (entity.clone(), known.clone()));
         GateState {

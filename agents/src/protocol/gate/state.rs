@@ -63,6 +63,19 @@ pub enum Reply {
     },
 }
 
+impl std::fmt::Display for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Open => f.write_str("nobody has answered"),
+            Self::Answered { by, at, answer } => {
+                write!(f, "{by} answered {answer:?} at position {at}")
+            }
+            Self::Covered { by } => write!(f, "the grant {by} covers it"),
+            Self::Cancelled { at } => write!(f, "it was taken back at position {at}"),
+        }
+    }
+}
+
 /// What holds for whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer<'a> {

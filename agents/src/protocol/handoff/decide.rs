@@ -69,7 +69,7 @@ pub enum Rejection {
         at: Position,
     },
     /// It is offered to another agent, for now.
-    #[error("until {until:?} only {only} may accept it")]
+    #[error("only {only} may accept it, {}", match until { Some(until) => format!("until {until}"), None => "until it declines".to_owned() })]
     OnlyFor {
         /// That agent.
         only: AgentName,

@@ -25,7 +25,7 @@ impl Protocol for Handoffs {
         plan(state, command, context)
     }
 
-    fn excerpt(state: &HandoffsState, plan: &Plan<HandoffEvent>) -> HandoffsState {
+    fn excerpt(state: &HandoffsState, plan: &Plan<HandoffEvent>, _: &Context<'_>) -> HandoffsState {
         // An event may reach one handoff further: the one that it passes on or asks about.
         let further = plan.events.iter().filter_map(|event| match event {
             HandoffEvent::Offered(said) => said.continues.as_ref(),

@@ -8,6 +8,7 @@ use super::state::{Quota, Quotas, QuotasState, Refusal, Reservation, WARNINGS, W
 use crate::protocol::limits::MAX_REFUSALS;
 use crate::protocol::reputation::Deed;
 use crate::protocol::rules::{Context, Plan, Protocol};
+use crate::protocol::time::Millis;
 
 /// What an agent may want.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Rejection {
         at: Position,
     },
     /// A period or an amount of nothing.
-    #[error("the definition's {field} cannot be 0")]
+    #[error("{field} cannot be 0")]
     Nothing {
         /// Which field.
         field: String,
@@ -96,7 +97,7 @@ impl Protocol for Quotas {
         })
     }
 
-    fn excerpt(state: &QuotasState, plan: &Plan<QuotaEvent>) -> QuotasState {
+    fn excerpt(state: &QuotasState, plan: &Plan<QuotaEvent>, _: &Context<'_>) -> QuotasState {
         let entity = &plan.entity;
         QuotasState(
             state.get(entity).map(|quota| (entity.clone(), quota.clone())).into_iter().collect(),
@@ -134,6 +135,9 @@ fn define(
     }
     if said.period_ms.is_zero() {
         return nothing("period_ms");
+    }
+    if said.hold_ms.is_some_and(Millis::is_zero) {
+        return nothing("hold_ms");
     }
     let by = context.author.clone();
     match state.0.get_mut(entity) {

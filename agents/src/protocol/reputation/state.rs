@@ -1,6 +1,6 @@
 //! Reputations, as everybody folds them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,11 @@ pub struct Reputation;
 
 /// The reputations of all agents that ever did something that others remember.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ReputationState(BTreeMap<AgentName, Record>);
+pub struct ReputationState {
+    records: BTreeMap<AgentName, Record>,
+    /// For whom an agent vouches: all that it does now, and no more than it once did at a time.
+    vouches: BTreeMap<AgentName, BTreeSet<AgentName>>,
+}
 
 /// What is remembered of one agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,19 +169,19 @@ impl Record {
 impl ReputationState {
     /// Returns what is remembered of an agent.
     pub fn get(&self, agent: &AgentName) -> Option<&Record> {
-        self.0.get(agent)
+        self.records.get(agent)
     }
 
     /// Returns everybody of whom something is remembered, in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&AgentName, &Record)> {
-        self.0.iter()
+        self.records.iter()
     }
 
     /// Returns an agent's score at a log time, 0 to 1000: what it earned, plus what others lend it by vouching.
     ///
     /// What is lent cannot be lent on, so a ring of agents that vouch for each other adds nothing.
     pub fn score(&self, agent: &AgentName, time: LogTime) -> u32 {
-        let Some(record) = self.0.get(agent) else { return 0 };
+        let Some(record) = self.records.get(agent) else { return 0 };
         let lent = record.vouchers.values().filter(|vouch| !time.is_past(vouch.until));
         lent.fold(record.own(time), |sum, vouch| sum.saturating_add(vouch.points)).min(1_000)
     }
@@ -187,9 +190,9 @@ impl ReputationState {
     pub(crate) fn count(&mut self, deed: Deed, at: Position, time: LogTime) {
         let now = time.moment();
         let Deed { agent, kind, with } = deed;
-        let record = match self.0.get_mut(&agent) {
+        let record = match self.records.get_mut(&agent) {
             Some(record) => record,
-            None => self.0.entry(agent).or_insert_with(|| Record::new(now)),
+            None => self.records.entry(agent).or_insert_with(|| Record::new(now)),
         };
         let nth = if kind.is_good() {
             let nth = record.with.entry(with).or_default();
@@ -208,7 +211,7 @@ impl ReputationState {
             let vouchers = std::mem::take(&mut record.vouchers);
             for (voucher, Vouch { points, until, at: _ }) in vouchers {
                 if !time.is_past(until) {
-                    let record = self.0.entry(voucher).or_insert_with(|| Record::new(now));
+                    let record = self.records.entry(voucher).or_insert_with(|| Record::new(now));
                     record.lost.retain(|loss| !time.is_past(loss.until));
                     record.lost.push(Loss { points, until });
                 }
@@ -218,8 +221,9 @@ impl ReputationState {
 
     /// Returns for whom an agent vouches now, and with how many points in all.
     fn given(&self, voucher: &AgentName, except: &AgentName, time: LogTime) -> (usize, u32) {
-        let given = self.0.iter().filter(|(agent, _)| *agent != except);
-        let given = given.filter_map(|(_, record)| record.vouchers.get(voucher));
+        let given = self.vouches.get(voucher).into_iter().flatten();
+        let given = given.filter(|agent| *agent != except).filter_map(|agent| self.get(agent));
+        let given = given.filter_map(|record| record.vouchers.get(voucher));
         let given = given.filter(|vouch| !time.is_past(vouch.until));
         given.fold((0, 0), |(count, sum), vouch| (count + 1, sum.saturating_add(vouch.points)))
     }
@@ -253,7 +257,15 @@ impl ReputationState {
         if others >= MAX_VOUCHERS {
             return Err(Rejection::Limit { limit: MAX_VOUCHERS });
         }
-        let record = self.0.entry(agent).or_insert_with(|| Record::new(time.moment()));
+        let mut vouches = self.vouches.remove(voucher).unwrap_or_default();
+        let lasts = |agent: &AgentName| {
+            let vouch = self.get(agent).and_then(|record| record.vouchers.get(voucher));
+            vouch.is_some_and(|vouch| !time.is_past(vouch.until))
+        };
+        vouches.retain(lasts);
+        vouches.insert(agent.clone());
+        self.vouches.insert(voucher.clone(), vouches);
+        let record = self.records.entry(agent).or_insert_with(|| Record::new(time.moment()));
         record.vouchers.retain(|_, vouch| !time.is_past(vouch.until));
         let vouch = Vouch { points: said.points, until: said.until, at: context.position };
         record.vouchers.insert(voucher.clone(), vouch);
@@ -271,7 +283,7 @@ impl ReputationState {
         }
         let now = context.time.moment();
         let none = || Rejection::NoDeed { agent: agent.clone(), deed: said.deed };
-        let record = self.0.get_mut(&agent).ok_or_else(none)?;
+        let record = self.records.get_mut(&agent).ok_or_else(none)?;
         let known = record.recent.iter_mut().find(|deed| deed.at == said.deed && !deed.reversed);
         let deed = known.ok_or_else(none)?;
         deed.reversed = true;
@@ -304,8 +316,24 @@ impl Protocol for Reputation {
         Ok(Plan::one(crate::protocol::entity_of(&agent), event))
     }
 
-    fn excerpt(state: &ReputationState, _: &Plan<ReputationEvent>) -> ReputationState {
-        state.clone()
+    fn excerpt(
+        state: &ReputationState,
+        plan: &Plan<ReputationEvent>,
+        context: &Context<'_>,
+    ) -> ReputationState {
+        // Whom it is about; who speaks; and for whom that one answers already.
+        let about: Option<AgentName> = plan.entity.as_str().parse().ok();
+        let vouches = state.vouches.get_key_value(context.author);
+        let others = vouches.into_iter().flat_map(|(_, vouches)| vouches);
+        let named = about.iter().chain([context.author]).chain(others);
+        let copy = |agent: &AgentName| Some((agent.clone(), state.get(agent)?.clone()));
+        ReputationState {
+            records: named.filter_map(copy).collect(),
+            vouches: vouches
+                .map(|(agent, vouches)| (agent.clone(), vouches.clone()))
+                .into_iter()
+                .collect(),
+        }
     }
 
     fn evolve(
@@ -319,7 +347,7 @@ impl Protocol for Reputation {
         match event {
             ReputationEvent::Vouched(said) => state.vouch(agent, &said, context)?,
             ReputationEvent::Withdrawn(Withdrawn {}) => {
-                let record = state.0.get_mut(&agent);
+                let record = state.records.get_mut(&agent);
                 let vouch = record.and_then(|record| record.vouchers.remove(context.author));
                 vouch.ok_or_else(|| Rejection::NoVouch { agent: context.author.clone() })?;
             }

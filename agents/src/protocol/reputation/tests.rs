@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::protocol::rules::{Context, Plan, Protocol as _};
 use crate::protocol::testing::{Told, agent, at, given, laws_hold, t};
 
 const MONTH: i64 = 30 * 24 * 60 * 60;
@@ -122,6 +123,41 @@ fn an_administrator_reverses_a_deed_once() {
     assert_eq!(score(&told, "bob", 2), 199, "but for two seconds of fading");
     told.says("root", "reputation.reversed", "bob", deed)
         .fails(Rejection::NoDeed { agent: agent("bob"), deed: at });
+}
+
+#[test]
+fn however_many_agents_there_are_few_are_looked_at_to_judge_a_vouch() {
+    let mut told = good(given(), "ann", "bob");
+    for number in 0..500 {
+        told = good(told, "ann", &format!("w{number}"));
+    }
+    let vouch = |until: i64| json!({"points": 1, "until": t(until)});
+    for number in 0..50 {
+        // One after the other: each vouch has ended before the next.
+        told = told.at(number * 10).says(
+            "bob",
+            "reputation.vouched",
+            &format!("w{number}"),
+            vouch(number * 10 + 5),
+        );
+        told = told.works();
+    }
+    let author = agent("bob");
+    let context = Context {
+        author: &author,
+        position: Position::new(99_999),
+        time: told.state.time(),
+        space: &told.state,
+    };
+    let said = Vouched { points: 1, until: at(9_999) };
+    let plan = Plan::one(crate::protocol::testing::entity("w60"), ReputationEvent::Vouched(said));
+    let excerpt = Reputation::excerpt(&told.state.reputation, &plan, &context);
+    let names: Vec<_> = excerpt.iter().map(|(agent, _)| agent.as_str()).collect();
+    assert_eq!(
+        names,
+        ["bob", "w49", "w60"],
+        "who speaks, for whom it answers last, and whom it is about"
+    );
 }
 
 proptest! {

@@ -1,8 +1,8 @@
 //! Cron expressions in time zones.
 
 use colony_core::Timestamp;
-use croner::Cron;
 use croner::parser::{CronParser, Seconds};
+use croner::{Cron, Weekday};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,11 @@ pub struct Calendar {
     cron: Cron,
     zone: TimeZone,
 }
+
+/// The years in which days are looked for.
+const YEARS: std::ops::Range<i32> = 1970..5000;
+/// In so many years every day of every month falls on every day of the week, leap days across the turn of a century, too.
+const CYCLE: usize = 41;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Text {
@@ -53,11 +58,15 @@ impl Calendar {
             problem: error.to_string(),
         };
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
-        let cron = parser.parse(cron).map_err(problem)?;
+        let parsed = parser.parse(cron).map_err(problem)?;
+        if !ever(&parsed) {
+            let problem = "no day there ever was or will be is one of it".to_owned();
+            return Err(CalendarError::Cron { cron: cron.to_owned(), problem });
+        }
         let zone = jiff::tz::db()
             .get(&text.zone)
             .map_err(|_| CalendarError::Zone { zone: text.zone.clone() })?;
-        Ok(Self { text, cron, zone })
+        Ok(Self { text, cron: parsed, zone })
     }
 
     /// Returns the first moment after another at which the expression is due; `None` if there is none.
@@ -75,6 +84,35 @@ impl Calendar {
             self.cron.find_previous_occurrence(&moment.to_zoned(self.zone.clone()), true).ok()?;
         i64::try_from(last.timestamp().as_nanosecond()).ok().map(Timestamp::from_nanos)
     }
+}
+
+/// Returns whether an expression names any day at all. Who looks for the next 30 February looks through thousands of years.
+fn ever(cron: &Cron) -> bool {
+    let pattern = &cron.pattern;
+    let days = |year: i32| {
+        let months = (1..=12_u32).filter(|month| pattern.month_match(*month).unwrap_or(false));
+        months.flat_map(move |month| (1..=31_u32).map(move |day| (year, month, day)))
+    };
+    let years = YEARS.filter(|year| pattern.year_match(*year).unwrap_or(false)).take(CYCLE);
+    years.flat_map(days).any(|(year, month, day)| {
+        let weekday = weekday(year, month, day);
+        weekday.is_some_and(|of| pattern.day_match(year, month, day, of).unwrap_or(false))
+    })
+}
+
+/// Returns the day of the week; `None` for a day that there is not.
+fn weekday(year: i32, month: u32, day: u32) -> Option<Weekday> {
+    let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    let date = jiff::civil::Date::new(i16::try_from(year).ok()?, month, day).ok()?;
+    Some(match date.weekday() {
+        jiff::civil::Weekday::Sunday => Weekday::Sunday,
+        jiff::civil::Weekday::Monday => Weekday::Monday,
+        jiff::civil::Weekday::Tuesday => Weekday::Tuesday,
+        jiff::civil::Weekday::Wednesday => Weekday::Wednesday,
+        jiff::civil::Weekday::Thursday => Weekday::Thursday,
+        jiff::civil::Weekday::Friday => Weekday::Friday,
+        jiff::civil::Weekday::Saturday => Weekday::Saturday,
+    })
 }
 
 impl PartialEq for Calendar {

@@ -41,7 +41,7 @@ pub enum Rejection {
     #[error(transparent)]
     Calendar(#[from] CalendarError),
     /// The tick was made, or passed over by a later one.
-    #[error("ticks up to {until} are dealt with; the last stands at position {at:?}")]
+    #[error("ticks up to {until} are dealt with{}", last_at(*at))]
     Ticked {
         /// Until when ticks are dealt with.
         until: Timestamp,
@@ -49,7 +49,7 @@ pub enum Rejection {
         at: Option<Position>,
     },
     /// The tick is not due.
-    #[error("nothing is due at {due}: next is {next:?}, and the log's time is {now}")]
+    #[error("nothing is due at {due}: {}, and the log's time is {now}", next_due(*next))]
     NotDue {
         /// The moment named.
         due: Timestamp,
@@ -59,7 +59,7 @@ pub enum Rejection {
         now: Timestamp,
     },
     /// The tick is later than the schedule allows, and is skipped.
-    #[error("the tick is {late_ms:?} late, and at most {allowed_ms:?} are allowed")]
+    #[error("the tick is {} ms late, and at most {} ms are allowed", late_ms.get(), allowed_ms.get())]
     TooLate {
         /// How late it is.
         late_ms: Millis,
@@ -96,7 +96,11 @@ impl Protocol for Schedules {
         })
     }
 
-    fn excerpt(state: &SchedulesState, plan: &Plan<ScheduleEvent>) -> SchedulesState {
+    fn excerpt(
+        state: &SchedulesState,
+        plan: &Plan<ScheduleEvent>,
+        _: &Context<'_>,
+    ) -> SchedulesState {
         let entity = &plan.entity;
         let known = state.get(entity).map(|schedule| (entity.clone(), schedule.clone()));
         SchedulesState(known.into_iter().collect())
@@ -120,6 +124,14 @@ impl Protocol for Schedules {
         }
         Ok(Vec::new())
     }
+}
+
+fn last_at(at: Option<Position>) -> String {
+    at.map_or_else(String::new, |at| format!("; the last stands at position {at}"))
+}
+
+fn next_due(next: Option<Timestamp>) -> String {
+    next.map_or_else(|| "nothing is due any more".to_owned(), |next| format!("next is {next}"))
 }
 
 /// Returns the schedule, if there is one and the author may change it.
@@ -162,7 +174,8 @@ impl Schedule {
             return Err(Rejection::Ticked { until: self.done_until, at });
         }
         let not_due = Err(Rejection::NotDue { due, next, now });
-        if due > now {
+        // Nothing lies between what is dealt with and the next: no search is needed to know that.
+        if due > now || next.is_none_or(|next| due < next) {
             return not_due;
         }
         // Most ticks are the next that is due; only one that passes others over needs the calendar.

@@ -103,6 +103,31 @@ fn definitions_that_make_no_sense_are_ignored_and_only_the_author_changes_one() 
         .fails(Rejection::Unknown);
 }
 
+#[test]
+fn an_expression_that_names_no_day_is_none() {
+    let never =
+        ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 *", "0 0 0 29 2 * 2027", "0 0 * 2 MON#6"];
+    for cron in never {
+        let refused = Calendar::new(cron, None);
+        assert!(matches!(refused, Err(CalendarError::Cron { .. })), "{cron}: {refused:?}");
+    }
+    // The last: a leap day that is a fifth Monday comes once in 28 years.
+    for cron in [
+        "0 0 29 2 *",
+        "0 0 31 * *",
+        "0 0 30 2 MON",
+        "0 0 0 29 2 * 2028",
+        "0 0 L 2 *",
+        "0 0 * 2 MON#5",
+    ] {
+        let calendar = Calendar::new(cron, None).unwrap();
+        assert!(calendar.after(at(0)).is_some(), "{cron}");
+    }
+    let said = json!({"cron": "0 0 30 2 *"});
+    let told = given().says("ann", "schedule.defined", "tidy", said);
+    assert!(format!("{:?}", told.last).contains("Cron"), "{:?}", told.last);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

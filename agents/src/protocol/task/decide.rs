@@ -238,7 +238,7 @@ pub enum Rejection {
         at: Position,
     },
     /// An offer contradicts itself.
-    #[error("the offer's {field} cannot hold")]
+    #[error("the offer's {field} cannot hold: {}", why(field))]
     Offer {
         /// Which field.
         field: String,
@@ -246,6 +246,16 @@ pub enum Rejection {
     /// A rule of bidding.
     #[error(transparent)]
     Bidding(#[from] bidding::Rejection),
+}
+
+/// Returns why a field of an offer cannot hold.
+fn why(field: &str) -> &'static str {
+    match field {
+        "deadline" => "it is not in the future",
+        "after" => "the task would wait for itself",
+        "claim_ms" => "whoever holds it must be allowed to be silent for a while",
+        _ => "it contradicts the rest",
+    }
 }
 
 pub(super) fn plan(

@@ -29,7 +29,7 @@ impl Protocol for Tasks {
         plan(state, command, context)
     }
 
-    fn excerpt(state: &TasksState, plan: &Plan<TaskEvent>) -> TasksState {
+    fn excerpt(state: &TasksState, plan: &Plan<TaskEvent>, _: &Context<'_>) -> TasksState {
         let entity = &plan.entity;
         let Some(task) = state.get(entity) else { return TasksState::default() };
         let named = task.offer.said.after.iter().chain([entity]);
@@ -93,6 +93,9 @@ fn offer(
     }
     if said.after.contains(entity) {
         return wrong("after");
+    }
+    if said.claim_ms.is_some_and(Millis::is_zero) {
+        return wrong("claim_ms");
     }
     let offer =
         Box::new(Offer { by: context.author.clone(), at: context.position, since: now, said });

@@ -98,13 +98,15 @@ impl Meter {
             count(by_entity, &purpose, amount);
         }
         self.authors.insert(event.author.clone());
+        let made = self.touch(entry, purpose);
         let cause = event.cause.as_ref().map(|cause| &cause.author);
-        for other in event.recipient.iter().chain(cause).filter(|other| **other != event.author) {
+        let parents = made.parents.iter().filter_map(|id| self.paths.author(id));
+        let others = event.recipient.iter().chain(cause).chain(parents);
+        for other in others.filter(|other| **other != event.author) {
             let pair =
                 (event.author.clone().min(other.clone()), event.author.clone().max(other.clone()));
             self.pairs.insert(pair);
         }
-        let made = self.touch(entry, purpose);
         self.paths.take(entry, now, &made.parents);
         self.coordinate(entry, now);
     }

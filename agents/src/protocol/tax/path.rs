@@ -50,6 +50,12 @@ struct Node {
 }
 
 impl Paths {
+    /// Returns who made what has this id: what was made upon it answers that agent.
+    pub(super) fn author(&self, id: &str) -> Option<&AgentName> {
+        let index = self.by_bare_id.get(&id.parse::<EventId>().ok()?)?;
+        self.nodes.get(*index).map(|node| &node.agent)
+    }
+
     /// Takes an entry: it follows from whichever came last of its cause, its parents, and its author's entry before.
     pub(super) fn take(&mut self, entry: &Entry, at: Timestamp, parents: &[String]) {
         let event = entry.event();

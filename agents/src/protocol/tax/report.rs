@@ -57,7 +57,7 @@ pub struct Span {
 pub struct Channels {
     /// Agents that appended anything.
     pub agents: u64,
-    /// Pairs of agents of which one addressed or answered the other.
+    /// Pairs of agents of which one addressed or answered the other, or built on what it made.
     pub used: u64,
     /// Pairs that there are: `n (n − 1) / 2`.
     pub possible: u64,

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use colony_core::{Cause, Data, Digest, Envelope, Event, Lane};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::Millis;
@@ -114,6 +114,23 @@ fn the_critical_path_is_what_the_end_had_to_wait_for() {
 }
 
 #[test]
+fn who_names_what_another_made_uses_a_channel_to_it() {
+    let made = |position: u64, who: &str, parents: Value| {
+        let data = json!({"parents": parents});
+        crate::protocol::testing::entry(position, at(0), who, "commit.made", "c", &data)
+    };
+    let log = [
+        made(1, "ann", json!([])),
+        made(2, "bob", json!(["e1"])),
+        made(3, "cid", json!(["e2", "e1"])),
+        made(4, "cid", json!(["e3"])),
+        made(5, "ann", json!(["e2", "nowhere"])),
+    ];
+    let report = Meter::measure(Clock::Recorded, &log);
+    assert_eq!(report.channels, Channels { agents: 3, used: 3, possible: 3 }, "b-a, c-b, c-a");
+}
+
+#[test]
 fn effects_report_the_tokens_of_models() {
     let mut entry = caused(1, 0, "ann", None);
     let usage = json!({"usage": {"input_tokens": 10, "output_tokens": 5}});
@@ -168,6 +185,22 @@ fn it_says_of_real_commits_what_can_be_counted_by_hand() {
         "a log of commits holds no coordination, only its traces"
     );
     assert_eq!(report.channels.agents, 257);
+    // By hand: pairs of authors of whom one built on what the other had made before.
+    let mut made_by = std::collections::BTreeMap::new();
+    let mut pairs = std::collections::BTreeSet::new();
+    for entry in &log {
+        let event = entry.event();
+        let data: serde_json::Value = event.data.to_value().unwrap();
+        for parent in data["parents"].as_array().unwrap() {
+            let other: Option<&colony_core::AgentName> = made_by.get(parent.as_str().unwrap());
+            if let Some(other) = other.filter(|other| **other != event.author) {
+                pairs.insert((other.min(&event.author).clone(), other.max(&event.author).clone()));
+            }
+        }
+        made_by.insert(event.id.as_str().to_owned(), event.author.clone());
+    }
+    assert_eq!(report.channels.used, pairs.len() as u64);
+    assert!(pairs.len() > 100, "{}", pairs.len());
     // By hand: for each file, count the commits by another author than the one before.
     let mut last = std::collections::BTreeMap::new();
     let mut passages = std::collections::BTreeMap::new();

@@ -1,6 +1,6 @@
 //! The rules of votes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub enum Rejection {
         at: Position,
     },
     /// The call contradicts itself.
-    #[error("the call's {field} cannot hold")]
+    #[error("the call's {field} cannot hold: {}", why(field))]
     Call {
         /// Which field.
         field: String,
@@ -79,6 +79,17 @@ pub enum Rejection {
     },
 }
 
+/// Returns why a field of a call cannot hold.
+fn why(field: &str) -> &'static str {
+    match field {
+        "voters" => "nobody could vote",
+        "until" => "it is not in the future",
+        "options" => "there is no choice: they must be two or more, and differ",
+        "rule" => "it asks for no vote, or for more than there are voters",
+        _ => "it contradicts the rest",
+    }
+}
+
 impl Protocol for Votes {
     const NOUNS: &'static [&'static str] = &["vote"];
     type Event = VoteEvent;
@@ -97,7 +108,7 @@ impl Protocol for Votes {
         })
     }
 
-    fn excerpt(state: &VotesState, plan: &Plan<VoteEvent>) -> VotesState {
+    fn excerpt(state: &VotesState, plan: &Plan<VoteEvent>, _: &Context<'_>) -> VotesState {
         let entity = &plan.entity;
         VotesState(
             state.get(entity).map(|vote| (entity.clone(), vote.clone())).into_iter().collect(),
@@ -137,7 +148,8 @@ fn call(
     if said.until <= context.time.moment() {
         return wrong("until");
     }
-    if said.options.len() == 1 {
+    let distinct: BTreeSet<&String> = said.options.iter().collect();
+    if said.options.len() == 1 || distinct.len() < said.options.len() {
         return wrong("options");
     }
     // Reputations are weighed where the vote is called, so that nobody can work on the weights while it runs.

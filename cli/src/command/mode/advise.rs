@@ -74,7 +74,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     let mut measured = Measured::from_report(&meter.report());
-    if !args.no_try && measured.tasks > 0 {
+    if measured.tasks == 0 {
+        return Err(ModeError::NothingDone { space: bus.space().to_string() }.into());
+    }
+    if !args.no_try {
         measured.tried = tried(&measured, args.seed)?;
     }
     let thresholds = Thresholds {

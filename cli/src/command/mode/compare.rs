@@ -7,7 +7,7 @@ use colony_agents::trial::{Deaths, Outcome, TaskSet, Trial, run as play};
 use comfy_table::Table;
 
 use super::ModeError;
-use super::input::{LatencyArgs, TaskArgs, Way, Who, name};
+use super::input::{LatencyArgs, TEAM, TaskArgs, Way, Who, counted, name};
 use super::plot;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ Examples:
   colony mode compare --commits data/nats-server-commits.ndjson.gz --tasks 2000 --agents 10,50")]
 pub(crate) struct Args {
     /// The sizes of the team.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [2, 5, 10, 20, 50, 100, 1_000])]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [2, 5, 10, 20, 50, 100, 1_000], value_parser = counted(TEAM))]
     agents: Vec<usize>,
     /// The ways.
     #[arg(long, value_enum, value_name = "WAY", value_delimiter = ',', default_values_t = Way::ALL)]
@@ -59,7 +59,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(path) = &args.svg {
         std::fs::write(path, plot::svg(&outcomes)).map_err(Failure::file(path, "written"))?;
     }
-    show(&outcomes, args.tasks.seed, context)
+    show(&outcomes, Elapsed::Virtual, args.tasks.seed, context)
+}
+
+/// In whose time a trial passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Elapsed {
+    /// In that of its own clock.
+    Virtual,
+    /// In a server's.
+    Server,
+}
+
+impl Elapsed {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Virtual => "virtual time",
+            Self::Server => "the server's time",
+        }
+    }
 }
 
 fn trials(args: &Args, tasks: &TaskSet) -> Vec<Trial> {
@@ -83,7 +101,12 @@ fn trials(args: &Args, tasks: &TaskSet) -> Vec<Trial> {
     trials
 }
 
-pub(super) fn show(outcomes: &[Outcome], seed: u64, context: &Context) -> Result<(), Failure> {
+pub(super) fn show(
+    outcomes: &[Outcome],
+    elapsed: Elapsed,
+    seed: u64,
+    context: &Context,
+) -> Result<(), Failure> {
     let mut output = context.output();
     match output.format() {
         Format::Json => {
@@ -124,7 +147,8 @@ pub(super) fn show(outcomes: &[Outcome], seed: u64, context: &Context) -> Result
             }
             output.line(table)?;
             output.line(format!(
-                "virtual time; seed {seed}; a task counts as begun from its offer on, and waits for a worker"
+                "{}; seed {seed}; a task counts as begun from its offer on, and waits for a worker",
+                elapsed.name()
             ))?;
         }
     }

@@ -1,17 +1,32 @@
 //! What is done in a trial, and what a message takes, as the command line tells.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use colony_agents::protocol::Millis;
 use colony_agents::protocol::advice::Mode;
+use colony_agents::team::MAX_AGENTS;
 use colony_agents::trial::{Deaths, Latency, Synthetic, TaskSet, from_commits};
 use colony_core::cloudevents;
 use flate2::bufread::MultiGzDecoder;
 
 use super::ModeError;
 use crate::failure::Failure;
+
+/// The longest that a task or a line may take, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The longest that a message may take, in microseconds.
+const HOUR_US: u64 = 60 * 60 * 1_000_000;
+/// How many agents may be tried.
+pub(super) const TEAM: RangeInclusive<u64> = 1..=MAX_AGENTS as u64;
+
+/// Reads a number of things within bounds.
+pub(super) fn counted(bounds: RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(bounds)
+}
 
 /// The ways of working together that can be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,10 +91,10 @@ impl Who {
 #[command(next_help_heading = "Tasks")]
 pub(super) struct TaskArgs {
     /// How many tasks.
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = counted(1..=1_000_000))]
     pub(super) tasks: usize,
     /// How long a task takes on average, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 100)]
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=DAY_MS))]
     pub(super) task_ms: u64,
     /// Of how many tasks in a thousand the scope is not clear.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=1000))]
@@ -92,7 +107,7 @@ pub(super) struct TaskArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["task_ms", "unclear", "dependent"])]
     pub(super) commits: Option<PathBuf>,
     /// How long each line of a commit takes, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 1, requires = "commits")]
+    #[arg(long, value_name = "MS", default_value_t = 1, requires = "commits", value_parser = clap::value_parser!(u64).range(..=DAY_MS))]
     pub(super) line_ms: u64,
     /// The seed of everything that is drawn.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -135,22 +150,22 @@ fn commits(path: &Path, most: usize, line: Millis) -> Result<TaskSet, Failure> {
 #[command(next_help_heading = "Messages")]
 pub(super) struct LatencyArgs {
     /// From saying something to its being stored, in microseconds; `colony bench append` measures it.
-    #[arg(long, value_name = "US", default_value_t = Latency::default().append_us)]
+    #[arg(long, value_name = "US", default_value_t = Latency::default().append_us, value_parser = clap::value_parser!(u64).range(..=HOUR_US))]
     pub(super) append_us: u64,
     /// From being stored to being read elsewhere, in microseconds.
-    #[arg(long, value_name = "US", default_value_t = Latency::default().delivery_us)]
+    #[arg(long, value_name = "US", default_value_t = Latency::default().delivery_us, value_parser = clap::value_parser!(u64).range(..=HOUR_US))]
     pub(super) delivery_us: u64,
     /// What an agent needs to decide and say one thing, in microseconds. It does one at a time.
-    #[arg(long, value_name = "US", default_value_t = Latency::default().decision_us)]
+    #[arg(long, value_name = "US", default_value_t = Latency::default().decision_us, value_parser = clap::value_parser!(u64).range(..=HOUR_US))]
     pub(super) decision_us: u64,
     /// What the log needs for each entry, one after the other, in microseconds.
-    #[arg(long, value_name = "US", default_value_t = Latency::default().log_us)]
+    #[arg(long, value_name = "US", default_value_t = Latency::default().log_us, value_parser = clap::value_parser!(u64).range(..=HOUR_US))]
     pub(super) log_us: u64,
     /// How long a holder may be silent, in milliseconds [default: three times the longest task, at least 1000].
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=30 * DAY_MS))]
     pub(super) silent_ms: Option<u64>,
     /// Over how many processes the agents are spread, each of which reads for itself.
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = counted(1..=1_000))]
     pub(super) processes: usize,
 }
 
@@ -162,6 +177,6 @@ impl LatencyArgs {
 
     pub(super) fn silent(&self, tasks: &TaskSet) -> Millis {
         let longest = tasks.tasks.iter().map(|task| task.takes.get()).max().unwrap_or(0);
-        Millis::new(self.silent_ms.unwrap_or_else(|| (longest * 3).max(1_000)))
+        Millis::new(self.silent_ms.unwrap_or_else(|| longest.saturating_mul(3).max(1_000)))
     }
 }

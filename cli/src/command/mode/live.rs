@@ -1,6 +1,6 @@
 //! A trial for real: the same roles, on a server, in the server's time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,11 +60,26 @@ pub(super) async fn run(
     members.push((join(leader.clone()), role));
     let shift = Shift::start(reader.clone(), members, ShiftOptions { after }).await;
     let shift = shift.map_err(ModeError::Stopped)?;
-    let status = wait(&shift, trial, &tasks, &leader, after, limit).await;
+    let doomed = doomed(trial, &leader, after);
+    let status = wait(&shift, trial, &tasks, &doomed, limit).await;
     let stopped = shift.stop().await.map_err(ModeError::Stopped);
     let status = status?;
     stopped?;
-    read(&reader, trial, &tasks, after, &status).await
+    read(&reader, trial, &tasks, &doomed, after, &status).await
+}
+
+/// Returns who dies on the way.
+fn doomed(trial: &Trial, leader: &AgentName, after: Position) -> Vec<AgentName> {
+    match trial.deaths {
+        Deaths::None => Vec::new(),
+        Deaths::Leader => vec![leader.clone()],
+        Deaths::Workers => {
+            let many = (trial.agents / 10).max(1).min(trial.agents.saturating_sub(1));
+            let names =
+                (trial.agents - many..trial.agents).map(|n| format!("agent-{n}-{after}").parse());
+            names.flatten().collect()
+        }
+    }
 }
 
 fn renamed(tasks: &TaskSet, after: Position) -> Result<TaskSet, ModeError> {
@@ -82,8 +97,7 @@ async fn wait(
     shift: &Shift,
     trial: &Trial,
     tasks: &TaskSet,
-    leader: &AgentName,
-    after: Position,
+    doomed: &[AgentName],
     limit: u64,
 ) -> Result<ShiftStatus, Failure> {
     let count = tasks.tasks.len();
@@ -95,18 +109,8 @@ async fn wait(
     let wanted = (count + again) as u64;
     let all = async {
         shift.delivered((count / 4) as u64).await;
-        let doomed: Vec<AgentName> = match trial.deaths {
-            Deaths::None => Vec::new(),
-            Deaths::Leader => vec![leader.clone()],
-            Deaths::Workers => {
-                let many = (trial.agents / 10).max(1).min(trial.agents.saturating_sub(1));
-                let names = (trial.agents - many..trial.agents)
-                    .map(|n| format!("agent-{n}-{after}").parse());
-                names.flatten().collect()
-            }
-        };
         for agent in doomed {
-            shift.lose(agent).await;
+            shift.lose(agent.clone()).await;
         }
         shift.delivered(wanted).await;
     };
@@ -128,6 +132,7 @@ async fn read(
     bus: &Bus,
     trial: &Trial,
     tasks: &TaskSet,
+    doomed: &[AgentName],
     after: Position,
     status: &ShiftStatus,
 ) -> Result<Outcome, Failure> {
@@ -142,10 +147,14 @@ async fn read(
     let mut offered: BTreeMap<EntityName, Timestamp> = BTreeMap::new();
     let (mut begun, mut messages, mut rejected) = (Vec::new(), 0_u64, 0_u64);
     let (mut first, mut last) = (None, None);
+    // Of whom a task was taken that was alive, and perhaps still at it.
+    let (mut robbed, mut doubled) = (BTreeSet::new(), 0);
     while let Some(entry) = entries.try_next().await? {
         messages += 1;
-        let outcome = space.evolve(&entry);
         let event = entry.event();
+        let hold = event.entity.as_ref().and_then(|task| space.agreed().tasks.get(task)?.hold());
+        let owner = hold.map(|hold| hold.owner.clone());
+        let outcome = space.evolve(&entry);
         if outcome != Became::Applied {
             continue;
         }
@@ -155,7 +164,13 @@ async fn read(
             "task.offered" => drop(offered.insert(task.clone(), entry.recorded)),
             "task.done" => last = Some(entry.recorded),
             "task.rejected" => rejected += 1,
+            "task.lapsed" if owner.is_some_and(|owner| !doomed.contains(&owner)) => {
+                robbed.insert(task.clone());
+            }
             _ => {}
+        }
+        if let Some(hold) = &space.latest().hold {
+            doubled += usize::from(robbed.remove(&hold.task));
         }
         if let Some(hold) = &space.latest().hold
             && let Some(since) = offered.remove(&hold.task)
@@ -177,7 +192,7 @@ async fn read(
         tasks: tasks.tasks.len(),
         done,
         lost: tasks.tasks.len() - done,
-        doubled: 0,
+        doubled,
         took_ms: took,
         tasks_per_second: done as f64 * 1e3 / took.get().max(1) as f64,
         begin_p50_us: at(50).unwrap_or(0),

@@ -3,8 +3,8 @@
 use colony_agents::trial::{Trial, run as play};
 
 use super::ModeError;
-use super::compare::show;
-use super::input::{LatencyArgs, TaskArgs, Way, Who};
+use super::compare::{Elapsed, show};
+use super::input::{LatencyArgs, TEAM, TaskArgs, Way, Who, counted};
 use super::live;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum)]
     way: Way,
     /// How many workers.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = counted(TEAM))]
     agents: usize,
     /// Who dies, once a quarter of the tasks is done.
     #[arg(long, value_enum, default_value_t = Who::None)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     on_server: bool,
     /// How long it may take on a server, in seconds.
-    #[arg(long, value_name = "S", default_value_t = 600, requires = "on_server")]
+    #[arg(long, value_name = "S", default_value_t = 600, requires = "on_server", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     #[command(flatten)]
     tasks: TaskArgs,
@@ -49,10 +49,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         processes: args.latency.processes,
         seed: args.tasks.seed,
     };
-    let outcome = if args.on_server {
-        live::run(&trial, &tasks, args.limit, context).await?
+    let (outcome, elapsed) = if args.on_server {
+        (live::run(&trial, &tasks, args.limit, context).await?, Elapsed::Server)
     } else {
-        play(&trial, &tasks).map_err(ModeError::Name)?
+        (play(&trial, &tasks).map_err(ModeError::Name)?, Elapsed::Virtual)
     };
-    show(&[outcome], args.tasks.seed, context)
+    show(&[outcome], elapsed, args.tasks.seed, context)
 }
