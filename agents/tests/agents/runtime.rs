@@ -1,7 +1,5 @@
 //! The runtime on a log in memory, with a clock that moves when all wait.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panic")]
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
