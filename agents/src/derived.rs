@@ -79,7 +79,8 @@ pub(crate) fn partition_of_schedule(schedule: &EntityName, partitions: u16) -> u
 }
 
 fn uuid(text: &str) -> EventId {
-    let id = Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string();
+    let mut id = Uuid::encode_buffer();
+    let id = Uuid::new_v5(&NAMESPACE, text.as_bytes()).hyphenated().encode_lower(&mut id);
     #[expect(clippy::unwrap_used, reason = "a UUID in text form is a name")]
     id.parse().unwrap()
 }
@@ -92,6 +93,9 @@ fn spread(name: &str, count: u16) -> u16 {
 
 /// Returns which share of an agent's events an entry belongs to: those of one entity always belong to one.
 pub(crate) fn partition_of(entry: &Entry, partitions: u16) -> u16 {
+    if partitions <= 1 {
+        return 0;
+    }
     let event = entry.event();
     let key = event.entity.as_ref().map_or(event.author.as_str(), EntityName::as_str);
     spread(key, partitions)

@@ -67,16 +67,11 @@ impl Instance {
             return Err(InstanceError::NoPartitions { asked: partitions, max: MAX_PARTITIONS });
         }
         let (roll, present) = Roll::start(bus.clone(), options.takeover, partitions).await;
-        let stop = CancellationToken::new();
+        let (agent, stop) = (Arc::new(agent), CancellationToken::new());
         let counters = Arc::<Counters>::default();
         let agent_name = bus.agent().clone();
-        let context = Arc::new(Context {
-            bus,
-            agent: Arc::new(agent),
-            options,
-            stop: stop.clone(),
-            counters: Arc::clone(&counters),
-        });
+        let context =
+            Arc::new(Context { bus, options, stop: stop.clone(), counters: Arc::clone(&counters) });
         let mut tasks = Vec::new();
         let mut statuses = BTreeMap::new();
         for (partition, present) in (0..partitions).zip(present) {
@@ -92,7 +87,8 @@ impl Instance {
                 works: false,
                 preferred: None,
             });
-            tasks.push(LaneTask::open(Arc::clone(&context), partition, present, sender).await?);
+            let context = Arc::clone(&context);
+            tasks.push(LaneTask::open(context, &agent, partition, present, sender).await?);
             statuses.insert(partition, status);
         }
         roll.tell_of(statuses.values().cloned().collect());

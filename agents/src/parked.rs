@@ -107,7 +107,7 @@ impl ParkedEvents {
                 let (kind, mut envelope) = lanes.note(id, &note);
                 envelope.cursor = Some(view.cursor()).filter(|cursor| *cursor > Position::ZERO);
                 let appended =
-                    lanes.lane(view.number()).append(view.end(), &[(kind, envelope)]).await;
+                    lanes.lane(view.number()).append(view.end(), vec![(kind, envelope)]).await;
                 match appended {
                     Ok(_) => return Ok(()),
                     Err(ConditionedError::Append(

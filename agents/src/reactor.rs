@@ -20,6 +20,7 @@ use colony_core::{EntityName, EventId, Position, Timestamp};
 
 mod note;
 mod parked;
+mod queue;
 mod view;
 mod work;
 
@@ -31,6 +32,7 @@ pub use parked::{ParkReason, Parked, ParkedEvent};
 pub use view::{LaneStep, LaneView, Phase};
 pub use work::{Body, NewEntry, UnitToAppend};
 
+use queue::Queue;
 use work::{Work, behind};
 
 /// Most events of one lane that may be set aside. A lane that has as many waits until some are retried or dropped.
@@ -88,7 +90,7 @@ pub struct Reactor<O> {
     /// Where a lane begins in which nothing is.
     start: Position,
     view: LaneView,
-    work: VecDeque<Work<O>>,
+    work: Queue<O>,
     /// The unit on its way, and how much of the work is in it.
     flight: Option<(UnitToAppend<O>, usize)>,
     /// Whether the lane may have moved on.
@@ -112,7 +114,7 @@ impl<O: Clone> Reactor<O> {
             start,
             reacted: view.cursor(),
             view,
-            work: VecDeque::new(),
+            work: Queue::default(),
             flight: None,
             behind: true,
             alone: false,
@@ -152,13 +154,12 @@ impl<O: Clone> Reactor<O> {
 
     /// Returns whether events were handled of which no entry tells, and none to come will.
     pub fn is_silent(&self) -> bool {
-        let told = self.work.iter().map(Work::reacted).max().unwrap_or(Position::ZERO);
-        self.reacted > told.max(self.view.cursor())
+        self.reacted > self.work.reacted().max(self.view.cursor())
     }
 
     /// Returns whether another event may be handled.
     pub fn has_room(&self) -> bool {
-        self.work.iter().map(Work::len).sum::<usize>() < self.limits.waiting_entries
+        self.work.entries() < self.limits.waiting_entries
     }
 
     /// Returns what is to be done with the next event of the log.
@@ -166,7 +167,7 @@ impl<O: Clone> Reactor<O> {
         if event <= self.reacted() {
             return Verdict::Past;
         }
-        if self.view.parked().len() + self.parkings() >= MAX_PARKED {
+        if self.view.parked().len() + self.work.parkings() >= MAX_PARKED {
             return Verdict::Full;
         }
         let Some(first) = self.ahead(event, entity) else { return Verdict::React };
@@ -227,7 +228,7 @@ impl<O: Clone> Reactor<O> {
         self.reacted = self.reacted().max(event);
         if !outputs.is_empty() {
             let entity = entity.cloned();
-            self.work.push_back(Work::Reaction { event, entity, outputs, grounds });
+            self.work.push(Work::Reaction { event, entity, outputs, grounds });
         }
         true
     }
@@ -246,14 +247,14 @@ impl<O: Clone> Reactor<O> {
             return false;
         }
         let (note, reacted) = (ResumedNote { event, folded }, self.reacted());
-        self.work.push_back(Work::Resumption { note, reacted, outputs, grounds });
+        self.work.push(Work::Resumption { note, reacted, outputs, grounds });
         true
     }
 
     /// Sets an event aside, for the first time or again.
     pub fn park(&mut self, parked: ParkedEvent) {
         self.reacted = self.reacted().max(parked.event);
-        self.work.push_back(Work::Parking { parked, reacted: self.reacted });
+        self.work.push(Work::Parking { parked, reacted: self.reacted });
     }
 
     /// Takes the result of an effect, to be recorded before anything that comes of it. Returns whether there is room.
@@ -261,7 +262,7 @@ impl<O: Clone> Reactor<O> {
         let room = self.view.effects() < MAX_EFFECTS;
         if room {
             let reacted = self.reacted();
-            self.work.push_back(Work::Effect { note, reacted, output });
+            self.work.push(Work::Effect { note, reacted, output });
         }
         room
     }
@@ -289,14 +290,14 @@ impl<O: Clone> Reactor<O> {
     pub fn tick(&mut self, note: TickNote) {
         if self.last_tick(&note.schedule) < Some(note.at) {
             let reacted = self.reacted();
-            self.work.push_back(Work::Tick { note, reacted });
+            self.work.push(Work::Tick { note, reacted });
         }
     }
 
     /// Lets an entry tell how far was reacted, if none does.
     pub fn tell_cursor(&mut self) {
         if self.is_silent() {
-            self.work.push_back(Work::Cursor { reacted: self.reacted });
+            self.work.push(Work::Cursor { reacted: self.reacted });
         }
     }
 
@@ -328,7 +329,7 @@ impl<O: Clone> Reactor<O> {
             Phase::Open => {
                 let mut entries = Vec::new();
                 let mut cursor = self.view.cursor();
-                for work in &self.work {
+                for work in self.work.iter() {
                     let full = entries.len() + work.len() > self.limits.unit_entries;
                     if taken > 0 && (full || self.alone) {
                         break;
@@ -345,6 +346,21 @@ impl<O: Clone> Reactor<O> {
         Some(unit)
     }
 
+    /// Returns the entries of a piece of the work behind the unit on its way, counted from 0: what the next unit goes on with, if the
+    /// piece before has the cursor `before`, or that unit. None where there is no such piece.
+    ///
+    /// They may come to nothing: the next unit says itself what is in it.
+    pub fn next_entries(&self, piece: usize, before: Option<Position>) -> Vec<NewEntry<O>> {
+        let mut entries = Vec::new();
+        if let Some((unit, taken)) = &self.flight
+            && let Some(work) = self.work.get(taken + piece)
+        {
+            let of_unit = || unit.entries.last().map_or(Position::ZERO, |entry| entry.cursor);
+            work.entries(before.unwrap_or_else(of_unit).max(work.reacted()), &mut entries);
+        }
+        entries
+    }
+
     /// Notes that the unit on its way is stored, with one receipt per entry.
     pub fn stored(&mut self, receipts: &[Receipt]) {
         let Some((unit, taken)) = self.flight.take() else { return };
@@ -356,7 +372,7 @@ impl<O: Clone> Reactor<O> {
             let (end, note) = (LaneEnd::after(receipt), Some(entry.body.note()));
             self.view.fold(LaneStep { end, cursor: entry.cursor, note });
         }
-        self.work.drain(..taken);
+        self.work.change(|work| drop(work.drain(..taken)));
         self.alone = false;
     }
 
@@ -391,15 +407,17 @@ impl<O: Clone> Reactor<O> {
             },
             Some(Work::Effect { .. }) => {
                 // Whoever waits for it is told that it was dropped.
-                self.work.pop_front();
+                self.work.change(VecDeque::pop_front);
                 return true;
             }
             Some(Work::Parking { .. } | Work::Tick { .. } | Work::Cursor { .. }) | None => {
                 return false;
             }
         };
-        let reacted = self.work.pop_front().map_or(parked.event, |work| work.reacted());
-        self.work.push_front(Work::Parking { parked, reacted });
+        self.work.change(|work| {
+            let reacted = work.pop_front().map_or(parked.event, |work| work.reacted());
+            work.push_front(Work::Parking { parked, reacted });
+        });
         self.keep_order();
         true
     }
@@ -417,8 +435,9 @@ impl<O: Clone> Reactor<O> {
         self.behind = false;
         self.reacted = self.reacted();
         let view = &self.view;
-        self.work =
-            std::mem::take(&mut self.work).into_iter().filter_map(|w| w.upon(view)).collect();
+        self.work.change(|work| {
+            *work = std::mem::take(work).into_iter().filter_map(|w| w.upon(view)).collect();
+        });
         self.drop_groundless();
         self.keep_order();
     }
@@ -427,22 +446,26 @@ impl<O: Clone> Reactor<O> {
     fn drop_groundless(&mut self) {
         let changed = self.changed;
         let before = self.work.len();
-        self.work.retain(|work| work.grounds().is_none_or(|grounds| grounds >= changed));
+        self.work
+            .change(|work| work.retain(|w| w.grounds().is_none_or(|grounds| grounds >= changed)));
         if self.work.len() < before {
             // It was the last one: everything before it is here or in the lane.
-            self.reacted = self.work.iter().map(Work::reacted).max().unwrap_or(Position::ZERO);
+            self.reacted = self.work.reacted();
         }
     }
 
     /// Sets aside what was done for events behind one that was set aside since.
     fn keep_order(&mut self) {
+        if self.work.parkings() == 0 && self.view.parked().is_empty() {
+            return;
+        }
         for index in 0..self.work.len() {
             let Some(Work::Reaction { event, entity, .. }) = self.work.get(index) else { continue };
             let (event, entity) = (*event, entity.clone());
-            if let Some(first) = self.ahead(event, entity.as_ref())
-                && let Some(work) = self.work.get_mut(index)
-            {
-                *work = Work::Parking { parked: behind(event, entity, first), reacted: event };
+            if let Some(first) = self.ahead(event, entity.as_ref()) {
+                let parking =
+                    Work::Parking { parked: behind(event, entity, first), reacted: event };
+                self.work.change(|work| work.get_mut(index).map(|piece| *piece = parking));
             }
         }
     }
@@ -450,6 +473,9 @@ impl<O: Clone> Reactor<O> {
     /// Returns the last event of an entity before this one that is set aside, or will be.
     fn ahead(&self, event: Position, entity: Option<&EntityName>) -> Option<Position> {
         let entity = entity?;
+        if self.work.parkings() == 0 {
+            return self.view.parked().ahead(Some(entity), event);
+        }
         let waiting = self.work.iter().filter_map(|work| match work {
             Work::Parking { parked, .. } => Some(parked),
             _ => None,
@@ -457,10 +483,6 @@ impl<O: Clone> Reactor<O> {
         let same = waiting.filter(|p| p.event < event && p.entity.as_ref() == Some(entity));
         let waiting = same.map(|parked| parked.event).max();
         waiting.max(self.view.parked().ahead(Some(entity), event))
-    }
-
-    fn parkings(&self) -> usize {
-        self.work.iter().filter(|work| matches!(work, Work::Parking { .. })).count()
     }
 
     fn note(&self, cursor: Position, note: Note) -> NewEntry<O> {

@@ -32,7 +32,9 @@ mod sealing;
 #[cfg(test)]
 mod tests;
 
-pub use conditioned::{ConditionedError, ConditionedLane, LaneEnd, LaneRecords, StoredEntry};
+pub use conditioned::{
+    ConditionedError, ConditionedLane, LaneEnd, LaneRecords, NextEntry, StoredEntry,
+};
 
 use driver::Driver;
 

@@ -27,6 +27,11 @@ impl SourceArgs {
     pub(crate) fn is_capture(&self) -> bool {
         self.capture.is_some()
     }
+
+    /// Returns the capture that is read.
+    pub(crate) fn capture(&self) -> Option<&Path> {
+        self.capture.as_deref()
+    }
 }
 
 impl Context {

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use colony_bus::lane::{ConditionedError, Receipt};
 use colony_bus::log::ReadError;
@@ -18,26 +19,31 @@ use tokio_util::sync::CancellationToken;
 use super::error::InstanceError;
 use super::handling::{Handling, Source};
 use super::lanes::{Glimpse, Known, Lanes, lane_name};
-use super::memory::{Memory, knows_nothing};
+use super::memory::{Memory, Mind};
 use super::metrics::Counters;
-use super::options::{InstanceOptions, Start};
+use super::options::InstanceOptions;
 use super::roll::{Present, preferred};
 use super::status::LaneStatus;
 use crate::agent::Agent;
 use crate::interest::Interest;
 use crate::reaction::{Asking, Desk, Edited, Recorded, Recording, SharedOutput};
-use crate::reactor::{LaneStep, LaneView, Reactor};
+use crate::reactor::{LaneStep, Reactor};
 use crate::schedule::Schedule;
 
 mod committing;
 mod events;
+mod sealing;
+mod standing_by;
 mod ticking;
 
-use committing::{begin, retry};
+use committing::open;
+use sealing::Ready;
 use ticking::schedules;
 
 /// Most events delivered and not yet handled.
 const QUEUE: usize = 4_096;
+/// Most events handled, and most taken in, before anything else is looked at.
+const BURST: usize = 64;
 /// Entries before the next event that are read again when following begins.
 const OVERLAP: u64 = 10_000;
 /// Pause between two looks at a lane on which another instance works.
@@ -49,9 +55,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the lanes of an instance share.
-pub(super) struct Context<A> {
+pub(super) struct Context {
     pub(super) bus: Bus,
-    pub(super) agent: Arc<A>,
     pub(super) options: InstanceOptions,
     pub(super) stop: CancellationToken,
     pub(super) counters: Arc<Counters>,
@@ -82,8 +87,20 @@ struct Current {
     edited: Option<Edited>,
 }
 
-pub(super) struct LaneTask<A: Agent> {
-    context: Arc<Context<A>>,
+/// What a lane's task is made of.
+struct Parts {
+    context: Arc<Context>,
+    partition: u16,
+    present: watch::Receiver<Present>,
+    status: watch::Sender<LaneStatus>,
+    lanes: Lanes,
+    reactor: Reactor<SharedOutput>,
+    schedules: Vec<Schedule>,
+    mind: Box<dyn Mind>,
+}
+
+pub(super) struct LaneTask {
+    context: Arc<Context>,
     interest: Interest,
     partition: u16,
     /// What this lane is called when instances are chosen for it.
@@ -94,7 +111,7 @@ pub(super) struct LaneTask<A: Agent> {
     named: (u64, LaneName),
     lanes: Lanes,
     reactor: Reactor<SharedOutput>,
-    memory: Memory<A>,
+    mind: Box<dyn Mind>,
     present: watch::Receiver<Present>,
     status: watch::Sender<LaneStatus>,
 
@@ -105,6 +122,8 @@ pub(super) struct LaneTask<A: Agent> {
     /// When the handler began.
     began_handling: Instant,
     appending: Waiting<Appended>,
+    /// What is sealed behind that, for the next unit.
+    ready: Ready,
     /// How many outputs are on their way.
     appending_outputs: usize,
     reading: Waiting<Reading>,
@@ -124,6 +143,8 @@ pub(super) struct LaneTask<A: Agent> {
     /// How far another instance was seen to have come, and in which lane.
     glimpsed: (u64, Position),
     looked: Instant,
+    /// While this instance stands by and does not listen: since when the other one was not seen to get on.
+    aside: Option<Instant>,
     /// Since when the next event has waited for another instance.
     waits_since: Option<(Position, Instant)>,
     /// Whether this instance works although another one is preferred, because that one stands still.
@@ -138,49 +159,46 @@ pub(super) struct LaneTask<A: Agent> {
     stop_at: Option<Instant>,
 }
 
-impl<A: Agent> LaneTask<A> {
+impl LaneTask {
     /// Reads the lane, begins it if nothing is there, and loads the state.
-    pub(super) async fn open(
-        context: Arc<Context<A>>,
+    pub(super) async fn open<A: Agent>(
+        context: Arc<Context>,
+        agent: &Arc<A>,
         partition: u16,
         present: watch::Receiver<Present>,
         status: watch::Sender<LaneStatus>,
     ) -> Result<Self, InstanceError> {
-        let Context { bus, agent, options, .. } = context.as_ref();
-        let lanes = Lanes::new(bus.clone(), partition);
-        let number = retry(|| lanes.find()).await?;
-        let start = match options.start {
-            Start::Beginning => Position::ZERO,
-            Start::After(position) => position,
-            Start::Now => retry(|| bus.tail()).await?,
-        };
-        let mut limits = options.limits.clone();
-        limits.unit_entries = limits.unit_entries.min(bus.description().max_atomic_records).max(2);
-        let view = LaneView::before(number);
-        let mut reactor = Reactor::new(view, options.partitions, start, limits);
-        begin(&lanes, &mut reactor).await?;
-        let actual = reactor.view().partitions();
-        if actual != options.partitions {
-            return Err(InstanceError::Partitions { asked: options.partitions, actual });
-        }
-        let share = format!("{}/{partition}", bus.agent());
-        let first = preferred(&present.borrow(), &share).cloned();
+        let lanes = Lanes::new(context.bus.clone(), partition);
+        let reactor = open(&context, &lanes).await?;
+        let Context { bus, options, .. } = context.as_ref();
         let (cache, interval) = (options.cache.as_deref(), options.cache_interval);
         let cursor = reactor.view().cursor();
         let memory = Memory::open(bus, agent, partition, cache, interval, cursor).await;
-        let delivered = if knows_nothing::<A>() { cursor } else { memory.folded() };
-        Ok(Self {
-            interest: agent.interest(),
-            schedules: schedules(agent.as_ref(), partition, options.partitions),
-            began: options.clock.now(),
+        let schedules = schedules(agent.schedules(), partition, options.partitions);
+        let mind = Box::new(memory);
+        let parts = Parts { context, partition, present, status, lanes, reactor, schedules, mind };
+        Ok(Self::new(parts, agent.interest()))
+    }
+
+    fn new(parts: Parts, interest: Interest) -> Self {
+        let Parts { context, partition, present, status, lanes, reactor, schedules, mind } = parts;
+        let share = format!("{}/{partition}", context.bus.agent());
+        let first = preferred(&present.borrow(), &share).cloned();
+        let cursor = reactor.view().cursor();
+        let delivered = if mind.knows_nothing() { cursor } else { mind.folded() };
+        Self {
+            interest,
+            schedules,
+            began: context.options.clock.now(),
             partition,
             preferred: first,
             share,
             named: (0, lane_name(partition, 1)),
             glimpsed: (reactor.view().number(), cursor),
+            ready: Ready::nothing(&lanes),
             lanes,
             reactor,
-            memory,
+            mind,
             present,
             status,
             queue: VecDeque::new(),
@@ -198,6 +216,7 @@ impl<A: Agent> LaneTask<A> {
             asking: None,
             desk: Desk::default(),
             looked: Instant::now(),
+            aside: None,
             waits_since: None,
             overtakes: false,
             worked: false,
@@ -206,7 +225,7 @@ impl<A: Agent> LaneTask<A> {
             again_at: None,
             stop_at: None,
             context,
-        })
+        }
     }
 
     /// Works until asked to stop.
@@ -217,13 +236,17 @@ impl<A: Agent> LaneTask<A> {
         loop {
             let now = Instant::now();
             self.proceed(now);
+            self.handle_at_once().await;
             self.tell();
             if let Some(deadline) = self.stop_at
                 && self.is_through(deadline, now)
             {
                 return self.close().await;
             }
-            let quiet = self.again_at.is_none() && self.queue.is_empty();
+            if self.aside.is_some() {
+                (events, following) = (None, None);
+            }
+            let quiet = self.again_at.is_none() && self.queue.is_empty() && self.aside.is_none();
             if events.is_none() && following.is_none() && quiet {
                 following = Some(self.follow());
             }
@@ -245,20 +268,12 @@ impl<A: Agent> LaneTask<A> {
                     Err(error) if error.is_retryable() => self.fail(),
                     Err(error) => return Err(error.into()),
                 },
-                delivery = deliver(&mut events), if room => match delivery {
-                    Some(Ok(Delivery::Entry(entry))) => self.deliver(*entry),
-                    Some(Ok(Delivery::CaughtUp)) => {}
-                    Some(Err(EntryError::Unreadable { position, .. })) => {
-                        tracing::warn!(%position, "what is stored there is no entry; it is left out");
-                    }
-                    Some(Err(EntryError::Read(error))) if !error.is_retryable() => {
-                        return Err(error.into());
-                    }
-                    Some(Err(_)) | None => {
+                delivery = deliver(&mut events), if room => {
+                    if !self.take_in(&mut events, delivery).await? {
                         events = None;
                         self.fail();
                     }
-                },
+                }
                 changed = self.present.changed() => {
                     if changed.is_ok() {
                         self.overtakes = false;
@@ -269,6 +284,47 @@ impl<A: Agent> LaneTask<A> {
                 () = sleep_until(wake) => {}
             }
         }
+    }
+
+    /// Handles events whose handlers need not wait: going around for each of them would cost more than that.
+    async fn handle_at_once(&mut self) {
+        for _ in 0..BURST {
+            let Some(handler) = &mut self.handler else { return };
+            let Poll::Ready(handled) = futures_util::poll!(handler.as_mut()) else { return };
+            self.handler = None;
+            self.handled(handled);
+            self.proceed(Instant::now());
+        }
+    }
+
+    /// Takes in what is delivered, and what has come with it. Returns whether more can come.
+    async fn take_in(
+        &mut self,
+        events: &mut Option<Subscription>,
+        first: Option<Result<Delivery, EntryError>>,
+    ) -> Result<bool, InstanceError> {
+        let mut delivery = first;
+        for left in (0..BURST).rev() {
+            match delivery {
+                Some(Ok(Delivery::Entry(entry))) => self.deliver(*entry),
+                Some(Ok(Delivery::CaughtUp)) => {}
+                Some(Err(EntryError::Unreadable { position, .. })) => {
+                    tracing::warn!(%position, "what is stored there is no entry; it is left out");
+                }
+                Some(Err(EntryError::Read(error))) if !error.is_retryable() => {
+                    return Err(error.into());
+                }
+                Some(Err(_)) | None => return Ok(false),
+            }
+            if left == 0 || self.queue.len() >= QUEUE {
+                break;
+            }
+            let Poll::Ready(next) = futures_util::poll!(std::pin::pin!(deliver(events))) else {
+                break;
+            };
+            delivery = next;
+        }
+        Ok(true)
     }
 
     /// Follows what the agent listens to: from a little before, so that the copy of an entry that arrives late is known to
@@ -300,6 +356,7 @@ impl<A: Agent> LaneTask<A> {
             self.drop_current();
         }
         self.make_again();
+        self.mind_listening(now);
         self.take_events(now);
         self.answer_asking();
         if self.handler.is_none()
@@ -312,9 +369,9 @@ impl<A: Agent> LaneTask<A> {
         self.mind_schedules(now);
         self.mind_silence(now);
         if self.keeping.is_none()
-            && let Some(keeping) = self.memory.ripe(self.reactor.view().cursor())
+            && let Some(keeping) = self.mind.ripe(self.reactor.view().cursor())
         {
-            self.keeping = Some(Box::pin(keeping));
+            self.keeping = Some(keeping);
         }
         if self.again_at.is_some() {
             return;
@@ -325,6 +382,9 @@ impl<A: Agent> LaneTask<A> {
         }
         if self.reading.is_none() && self.appending.is_none() {
             self.append();
+        }
+        if self.appending.is_some() {
+            self.ready.seal_next(&self.lanes, &self.reactor);
         }
         if self.reading.is_none() && self.look_at().is_some_and(|at| at <= now) {
             let (lanes, number) = (self.lanes.clone(), self.glimpsed.0);
@@ -393,8 +453,8 @@ impl<A: Agent> LaneTask<A> {
         if !self.reactor.is_settled() || self.reactor.is_silent() {
             return Err(InstanceError::Unsettled);
         }
-        self.memory.ripen();
-        if let Some(keeping) = self.memory.ripe(self.reactor.view().cursor()) {
+        self.mind.ripen();
+        if let Some(keeping) = self.mind.ripe(self.reactor.view().cursor()) {
             keeping.await;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::derived::{lane_entry_id, tick_id};
 use crate::reaction::{Output, SharedOutput};
 use crate::reactor::{
     Body, CLOSED, CURSOR, DROPPED, LaneStep, LaneView, NewEntry, Note, OPENED, PARKED, Phase,
-    RESUMED, RETRIED, TICKED, UnitToAppend,
+    RESUMED, RETRIED, TICKED,
 };
 
 /// The lanes that follow one another for one partition of an agent's events.
@@ -88,29 +88,26 @@ impl Lanes {
         Ok(seen)
     }
 
-    /// Makes the entries of a unit.
-    pub(crate) fn entries(&self, unit: &UnitToAppend<SharedOutput>) -> Vec<Output> {
-        let first = unit.end.head.number() + 1;
-        let lane = lane_name(self.partition, unit.lane);
-        let numbered = (first..).zip(&unit.entries);
-        numbered
-            .map(|(number, NewEntry { cursor, body })| {
-                let (kind, mut envelope) = match body {
-                    Body::Output(output) | Body::Effect(_, output) => Output::clone(output),
-                    Body::Note(note @ Note::Tick(tick)) => {
-                        let id = tick_id(self.bus.agent(), &tick.schedule, tick.at);
-                        let (kind, mut envelope) = self.note(id, note);
-                        envelope.event.time = Some(tick.at.into());
-                        (kind, envelope)
-                    }
-                    Body::Note(note) => {
-                        self.note(lane_entry_id(self.bus.agent(), &lane, number), note)
-                    }
-                };
-                envelope.cursor = Some(*cursor).filter(|cursor| *cursor > Position::ZERO);
+    /// Makes the entry that is to have a number in a lane.
+    pub(crate) fn entry(
+        &self,
+        lane: &LaneName,
+        number: u64,
+        entry: &NewEntry<SharedOutput>,
+    ) -> Output {
+        let NewEntry { cursor, body } = entry;
+        let (kind, mut envelope) = match body {
+            Body::Output(output) | Body::Effect(_, output) => Output::clone(output),
+            Body::Note(note @ Note::Tick(tick)) => {
+                let id = tick_id(self.bus.agent(), &tick.schedule, tick.at);
+                let (kind, mut envelope) = self.note(id, note);
+                envelope.event.time = Some(tick.at.into());
                 (kind, envelope)
-            })
-            .collect()
+            }
+            Body::Note(note) => self.note(lane_entry_id(self.bus.agent(), lane, number), note),
+        };
+        envelope.cursor = Some(*cursor).filter(|cursor| *cursor > Position::ZERO);
+        (kind, envelope)
     }
 
     /// Makes an entry of bookkeeping.

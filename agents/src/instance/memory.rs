@@ -1,13 +1,47 @@
 //! An agent's state: folded from the log, and kept between runs.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use colony_bus::Bus;
 use colony_core::replay::{Checkpoint, CheckpointError, Fold, Projection};
 use colony_core::{Digest, Entry, Position};
 
+use super::handling::{Bounds, Handling, Source, handle};
 use crate::agent::Agent;
+use crate::reaction::{Documents, EffectSource};
+
+/// An agent and what it knows, as its lanes see them. They are the same code for all agents.
+pub(super) trait Mind: Send {
+    /// Returns whether it knows nothing, so that no history has to be read for it.
+    fn knows_nothing(&self) -> bool;
+
+    /// Returns up to where the state is folded.
+    fn folded(&self) -> Position;
+
+    /// Takes the next entry. No handler is looking at the state.
+    fn fold(&mut self, entry: &Entry);
+
+    /// Begins to handle an event, with the state as it is.
+    fn handle(
+        &self,
+        source: Source,
+        effects: EffectSource,
+        documents: Documents,
+        bus: Bus,
+        bounds: Bounds,
+    ) -> Handling;
+
+    /// Notes the state as it is now, to be kept.
+    fn ripen(&mut self);
+
+    /// Returns what writes the state noted, once the lane has reacted to everything in it.
+    fn ripe(&mut self, reacted: Position) -> Option<Keeping>;
+}
+
+/// The writing of a state.
+pub(super) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An agent's fold, as a projection.
 pub(crate) struct Knowledge<A> {
@@ -35,13 +69,13 @@ impl<A: Agent> Projection for Knowledge<A> {
     }
 }
 
-/// Returns whether a state knows nothing, so that no history has to be read for it.
-pub(crate) fn knows_nothing<A: Agent>() -> bool {
+fn knows_nothing<A: Agent>() -> bool {
     std::mem::size_of::<A::State>() == 0
 }
 
 /// The state of one lane's handler.
 pub(crate) struct Memory<A: Agent> {
+    agent: Arc<A>,
     fold: Arc<Fold<Knowledge<A>>>,
     log: String,
     file: Option<PathBuf>,
@@ -74,7 +108,15 @@ impl<A: Agent> Memory<A> {
             None => None,
         };
         let fold = Arc::new(fold.unwrap_or_else(|| Fold::new(knowledge())));
-        Self { fold, log, file, interval: interval.max(1), since: 0, ripening: None }
+        Self {
+            agent: Arc::clone(agent),
+            fold,
+            log,
+            file,
+            interval: interval.max(1),
+            since: 0,
+            ripening: None,
+        }
     }
 
     /// Returns up to where the state is folded.
@@ -98,9 +140,34 @@ impl<A: Agent> Memory<A> {
     pub(crate) fn share(&self) -> Arc<Fold<Knowledge<A>>> {
         Arc::clone(&self.fold)
     }
+}
 
-    /// Notes the state as it is now, to be kept.
-    pub(crate) fn ripen(&mut self) {
+impl<A: Agent> Mind for Memory<A> {
+    fn knows_nothing(&self) -> bool {
+        knows_nothing::<A>()
+    }
+
+    fn folded(&self) -> Position {
+        Memory::folded(self)
+    }
+
+    fn fold(&mut self, entry: &Entry) {
+        Memory::fold(self, entry);
+    }
+
+    fn handle(
+        &self,
+        source: Source,
+        effects: EffectSource,
+        documents: Documents,
+        bus: Bus,
+        bounds: Bounds,
+    ) -> Handling {
+        let (agent, knowledge) = (Arc::clone(&self.agent), self.share());
+        Box::pin(handle(agent, knowledge, source, effects, documents, bus, bounds))
+    }
+
+    fn ripen(&mut self) {
         if self.fold.last().is_none() {
             return;
         }
@@ -110,19 +177,15 @@ impl<A: Agent> Memory<A> {
         }
     }
 
-    /// Returns what writes the state noted, once the lane has reacted to everything in it.
-    pub(crate) fn ripe(
-        &mut self,
-        reacted: Position,
-    ) -> Option<impl Future<Output = ()> + Send + use<A>> {
+    fn ripe(&mut self, reacted: Position) -> Option<Keeping> {
         let file = self.file.clone()?;
         let checkpoint = self.ripening.take_if(|noted| noted.position() <= reacted)?;
-        Some(async move {
+        Some(Box::pin(async move {
             let written = tokio::task::spawn_blocking(move || write(&file, &checkpoint)).await;
             if let Ok(Err(error)) = written {
                 tracing::warn!(%error, "the state cannot be kept");
             }
-        })
+        }))
     }
 }
 

@@ -23,6 +23,9 @@ pub struct InstanceOptions {
     /// How long a lane with events to react to may stand still before another instance takes it over from one that still gives
     /// signs of life. Longer than a handler may take with all its attempts. Default: 150 s.
     pub stall: Duration,
+    /// Most events that an instance of an agent without a state keeps while it stands by. Where more wait it stops listening, and only
+    /// looks how far the instance that works has come. Default: 1,024.
+    pub standby_events: usize,
     /// How long a handler may take. Default: 30 s.
     pub handler_timeout: Duration,
     /// What happens after a handler has failed.
@@ -51,6 +54,7 @@ impl Default for InstanceOptions {
             preference: Preference::Rendezvous,
             takeover: Duration::from_secs(3),
             stall: Duration::from_secs(150),
+            standby_events: 1_024,
             handler_timeout: Duration::from_secs(30),
             retry: Retry::default(),
             max_hops: 32,

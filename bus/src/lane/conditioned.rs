@@ -8,17 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use colony_core::envelope::{Envelope, SealError, open};
+use colony_core::envelope::{Envelope, Link, SealError, open};
 use colony_core::lane::LaneHead;
 use colony_core::signature::{Signer, Verifier};
 use colony_core::subject::{Kind, Lane, lane_filter};
-use colony_core::{Entry, Position, SpaceName};
+use colony_core::{Digest, Entry, Position, SpaceName};
 use futures_util::{Stream, StreamExt as _};
 
 use super::Receipt;
 use super::sealing::{record, seal_next};
 use crate::log::{
-    AppendError, Condition, EventLog, Outcome, Range, ReadError, Record, Scope, Unit, Wholeness,
+    AppendError, Condition, EventLog, NewRecord, Outcome, Range, ReadError, Record, Scope, Unit,
+    Wholeness,
 };
 
 /// Where a lane ends.
@@ -37,7 +38,7 @@ impl LaneEnd {
     /// Returns the end after an entry just stored.
     pub fn after(receipt: &Receipt) -> Self {
         let mut head = LaneHead::EMPTY;
-        let link = colony_core::envelope::Link { number: receipt.number, previous: None };
+        let link = Link { number: receipt.number, previous: None };
         head.advance(link, receipt.digest);
         Self { head, last: receipt.position }
     }
@@ -57,6 +58,23 @@ pub struct StoredEntry {
     pub position: Position,
     /// The entry; `None` for what is none, which counts for the condition and for nothing else.
     pub entry: Option<Entry>,
+}
+
+/// An entry sealed as the next one of a lane.
+#[derive(Debug, Clone)]
+pub struct NextEntry {
+    number: u64,
+    digest: Digest,
+    record: NewRecord,
+}
+
+impl NextEntry {
+    /// Returns the head of the lane after it.
+    pub fn head(&self) -> LaneHead {
+        let mut head = LaneHead::EMPTY;
+        head.advance(Link { number: self.number, previous: None }, self.digest);
+        head
+    }
 }
 
 /// Why entries are not in a conditioned lane.
@@ -135,20 +153,54 @@ impl ConditionedLane {
     pub async fn append(
         &self,
         end: LaneEnd,
-        entries: &[(Kind, Envelope)],
+        entries: Vec<(Kind, Envelope)>,
     ) -> Result<Vec<Receipt>, ConditionedError> {
         let mut head = end.head;
+        let mut sealed = Vec::with_capacity(entries.len());
+        for (index, (kind, envelope)) in entries.into_iter().enumerate() {
+            let entry = self.seal(&mut head, kind, envelope);
+            sealed.push(entry.map_err(|source| ConditionedError::Seal { index, source })?);
+        }
+        self.append_sealed(end.last, sealed).await
+    }
+
+    /// Seals an entry as the next one of the lane after `head`, and moves `head` on to it.
+    ///
+    /// So what is to follow entries that are on their way can be made ready meanwhile.
+    ///
+    /// # Errors
+    /// [`SealError`]; `head` is as it was.
+    pub fn seal(
+        &self,
+        head: &mut LaneHead,
+        kind: Kind,
+        envelope: Envelope,
+    ) -> Result<NextEntry, SealError> {
+        let signer = self.signer.as_ref();
+        let (sealed, number) = seal_next(&self.space, &self.lane, kind, envelope, head, signer)?;
+        Ok(NextEntry { number, digest: sealed.digest, record: record(sealed) })
+    }
+
+    /// Appends entries that were [sealed](Self::seal) one after the other, all or none, if the lane's last record still stands at
+    /// `last`, which is that of the entry that the first one was sealed after. For the rest as [`ConditionedLane::append`].
+    ///
+    /// # Errors
+    /// As [`ConditionedLane::append`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the outcome is unknown.
+    pub async fn append_sealed(
+        &self,
+        last: Position,
+        entries: Vec<NextEntry>,
+    ) -> Result<Vec<Receipt>, ConditionedError> {
         let mut records = Vec::with_capacity(entries.len());
         let mut links = Vec::with_capacity(entries.len());
-        for (index, (kind, envelope)) in entries.iter().enumerate() {
-            let signer = self.signer.as_ref();
-            let sealed = seal_next(&self.space, &self.lane, kind, envelope, &mut head, signer);
-            let (sealed, number) =
-                sealed.map_err(|source| ConditionedError::Seal { index, source })?;
-            links.push((number, sealed.digest));
-            records.push(record(sealed));
+        for NextEntry { number, digest, record } in entries {
+            links.push((number, digest));
+            records.push(record);
         }
-        let condition = Condition { scope: Scope::Lane(self.filter.clone()), last: end.last };
+        let condition = Condition { scope: Scope::Lane(self.filter.clone()), last };
         let wholeness = if records.len() > 1 { Wholeness::Atomic } else { Wholeness::Ordered };
         let unit = Unit { records, wholeness, conditions: vec![condition] };
         let positions = self.log.append(unit).await?.await?;
@@ -235,11 +287,11 @@ mod tests {
     async fn of_two_writers_that_know_the_same_end_one_is_stored() {
         let log = MemoryLog::new("races");
         let (one, other) = (lane(&log), lane(&log));
-        let stored = one.append(LaneEnd::EMPTY, &entries(&["a", "b"])).await.unwrap();
-        let lost = other.append(LaneEnd::EMPTY, &entries(&["c"])).await.unwrap_err();
+        let stored = one.append(LaneEnd::EMPTY, entries(&["a", "b"])).await.unwrap();
+        let lost = other.append(LaneEnd::EMPTY, entries(&["c"])).await.unwrap_err();
         assert!(matches!(lost, ConditionedError::Append(AppendError::Conflict { .. })));
         let end = LaneEnd::after(stored.last().unwrap());
-        other.append(end, &entries(&["d"])).await.unwrap();
+        other.append(end, entries(&["d"])).await.unwrap();
         assert_eq!(ids(&one).await, ["a", "b", "d"]);
         let numbers: Vec<u64> = stored.iter().map(|receipt| receipt.number).collect();
         assert_eq!(numbers, [1, 2]);
@@ -250,9 +302,9 @@ mod tests {
         let log = MemoryLog::new("lost");
         let lane = lane(&log);
         log.inject(crate::memory::Fault::LostAck);
-        let unknown = lane.append(LaneEnd::EMPTY, &entries(&["a"])).await.unwrap_err();
+        let unknown = lane.append(LaneEnd::EMPTY, entries(&["a"])).await.unwrap_err();
         assert_eq!(unknown.outcome(), Outcome::Unknown);
-        let again = lane.append(LaneEnd::EMPTY, &entries(&["a"])).await.unwrap_err();
+        let again = lane.append(LaneEnd::EMPTY, entries(&["a"])).await.unwrap_err();
         assert_eq!(again.outcome(), Outcome::NotApplied);
         assert_eq!(ids(&lane).await, ["a"]);
     }
@@ -267,6 +319,6 @@ mod tests {
         let last = lane.last().await.unwrap().unwrap();
         assert_eq!(last.entry, None);
         let end = LaneEnd { last: last.position, ..LaneEnd::EMPTY };
-        assert_eq!(lane.append(end, &entries(&["a"])).await.unwrap()[0].number, 1);
+        assert_eq!(lane.append(end, entries(&["a"])).await.unwrap()[0].number, 1);
     }
 }

@@ -48,6 +48,7 @@ impl Driver {
             let head = self.heads.entry(author.clone()).or_default();
             before.0.push((author.clone(), *head));
             let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
+            let (kind, envelope) = (kind.clone(), envelope.clone());
             let (sealed, number) = seal_next(&self.space, &lane, kind, envelope, head, signer)?;
             entries.push(SealedLink { sealed, author, number });
         }
@@ -72,15 +73,15 @@ impl Driver {
 pub(super) fn seal_next(
     space: &SpaceName,
     lane: &Lane,
-    kind: &Kind,
-    envelope: &Envelope,
+    kind: Kind,
+    envelope: Envelope,
     head: &mut LaneHead,
     signer: Option<&Signer>,
 ) -> Result<(SealedEntry, u64), SealError> {
     let link = head.next();
-    let address = Address::Lane { lane: lane.clone(), kind: kind.clone() };
+    let address = Address::Lane { lane: lane.clone(), kind };
     let subject = Subject { space: space.clone(), address };
-    let envelope = Envelope { link: Some(link), ..envelope.clone() };
+    let envelope = Envelope { link: Some(link), ..envelope };
     let sealed = seal(&subject, envelope, signer)?;
     head.advance(link, sealed.digest);
     Ok((sealed, link.number))

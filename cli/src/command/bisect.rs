@@ -1,6 +1,7 @@
 //! `colony bisect`
 
 use std::ffi::OsString;
+use std::path::Path as FilePath;
 use std::process::Stdio;
 
 use clap::Args as ClapArgs;
@@ -25,14 +26,15 @@ use crate::source::SourceArgs;
 
 /// Finds the first position at which something is so, by halving a range of the log. Changes nothing.
 ///
-/// What is asked is either a command, which is given each cut as `colony at --json` shows it on standard input and its position in
-/// COLONY_CUT, and exits with 0 (it is so) or 1 (it is not); or a question about a document or an entity. It is taken to
+/// What is asked is either a command, which is given each cut as `colony at --json` shows it on standard input, its position in
+/// COLONY_CUT and the file of `--capture`, if that is read, in COLONY_CAPTURE, and exits with 0 (it is so) or 1 (it is not); or a question about a document or an entity. It is taken to
 /// stay so once it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   colony bisect --document notes --path /title --equals '\"Draft\"'
   colony bisect --from 1h --entity 42 --count-at-least 3
+  colony bisect --capture space.capture -- sh -c 'colony log --capture $COLONY_CAPTURE --until $COLONY_CUT | grep -q Draft'
   colony bisect --from 100 --to 5000 -- sh -c 'jq -e \".statistics.types[\\\"task.done\\\"] >= 10\"'")]
 pub(crate) struct Args {
     /// A point at which it is not so [default: before the first entry].
@@ -92,6 +94,7 @@ struct Asking<'a> {
     bus: &'a Bus,
     question: Question,
     checkpoints: Checkpoints,
+    capture: Option<&'a FilePath>,
     context: &'a Context,
 }
 
@@ -109,7 +112,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         None => bus.tail().await?,
     };
     let checkpoints = cache.checkpoints(&source);
-    let asking = Asking { bus: &bus, question, checkpoints, context };
+    let capture = source.capture();
+    let asking = Asking { bus: &bus, question, checkpoints, capture, context };
     let asked = std::cell::Cell::new(0_u64);
     let searching = async {
         let holds = async |cut: Position| {
@@ -177,7 +181,7 @@ impl Asking<'_> {
         match &self.question {
             Question::Command(words) => {
                 let standing = at::standing(self.bus, cut, &self.checkpoints, self.context).await?;
-                ask(words, cut, &standing).await
+                ask(words, cut, self.capture, &standing).await
             }
             Question::Document { name, path, value } => {
                 let moment = Moment::Cut(Cut::Position(cut));
@@ -199,12 +203,18 @@ impl Asking<'_> {
 }
 
 /// Runs a command on a cut.
-async fn ask(words: &[OsString], cut: Position, standing: &at::Standing) -> Result<bool, Failure> {
+async fn ask(
+    words: &[OsString],
+    cut: Position,
+    capture: Option<&FilePath>,
+    standing: &at::Standing,
+) -> Result<bool, Failure> {
     let Some((program, arguments)) = words.split_first() else { return Ok(false) };
     let failed = |source| Failure::Predicate { program: program.clone(), source };
     let input = serde_json::to_vec(standing).map_err(|error| failed(error.into()))?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).env("COLONY_CUT", cut.to_string()).kill_on_drop(true);
+    command.env_remove("COLONY_CAPTURE").envs(capture.map(|file| ("COLONY_CAPTURE", file)));
     // What it prints is not the result of this command.
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.spawn().map_err(failed)?;

@@ -28,6 +28,14 @@ async fn a_capture_is_read_without_a_server() {
     assert_eq!(offline(&["doc", "history", "notes"]).len(), 1);
     assert_eq!(offline(&["doc", "blame", "notes", "/text"])[0]["what"], "hello");
     assert_eq!(offline(&["doc", "diff", "notes", "2"])[0]["from"].as_array().unwrap().len(), 0);
+    let done = offline(&["bisect", "--entity", "1", "--count-at-least", "2"]);
+    assert_eq!(done[0]["position"], 2);
+    let predicate = r#"test "$($COLONY_ITSELF log --capture "$COLONY_CAPTURE" --until "$COLONY_CUT" --json | wc -l)" -ge 2"#;
+    let mut bisect =
+        Colony::new(&["bisect", "--json", "--capture", file, "--", "sh", "-c", predicate]);
+    bisect.command.env("COLONY_ITSELF", env!("CARGO_BIN_EXE_colony"));
+    let found: serde_json::Value = serde_json::from_str(&bisect.text()).unwrap();
+    assert_eq!(found["position"], 2);
     let why = offline(&["why", "notes", "/text"]);
     assert_eq!(why[0]["story"]["causes"][2]["entry"]["id"], "root");
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use colony_agents::{InstanceNews, InstanceOptions, InstanceWatch, PresentInstance};
 use colony_bus::{Bus, BusOptions, Cut, Delivery, Draft, Query};
 use colony_core::{Entry, EntryKind, Filter, Position};
 use colony_tests::harness::{Cluster, One, Seed, options, within};
@@ -57,9 +58,12 @@ impl Running {
 }
 
 fn start(url: &str, dir: &Path) -> Running {
-    let args = ["agent", "run", "--name", "repeater", "--on", "word.said", "--partitions", "2"];
-    let mut colony = Colony::new(&args);
-    colony.command.args(["--takeover", "1s", "--json", "--space", "test", "--server", url, "--"]);
+    start_with(url, dir, &["--partitions", "2", "--takeover", "1s"])
+}
+
+fn start_with(url: &str, dir: &Path, options: &[&str]) -> Running {
+    let mut colony = Colony::new(&["agent", "run", "--name", "repeater", "--on", "word.said"]);
+    colony.command.args(options).args(["--json", "--space", "test", "--server", url, "--"]);
     colony.command.args(["python3", HANDLER]).arg(dir.join("ran")).arg(dir.join("pids"));
     Running::start(&mut colony.command)
 }
@@ -244,6 +248,71 @@ async fn a_command_whose_agent_is_killed_ends_and_one_that_is_stopped_hands_over
         let (counted, _) = watch::channel(0);
         count(bus, 2, counted).await;
         second.stop();
+        nothing_left(dir.path()).await;
+    })
+    .await;
+}
+
+/// Waits until so many instances of the agent are there and one of them does the work, and names it.
+async fn at_work(watch: &mut InstanceWatch, wanted: usize) -> String {
+    let mut there: BTreeMap<String, bool> = BTreeMap::new();
+    loop {
+        match watch.next().await {
+            InstanceNews::Present(PresentInstance { instance, lanes }) => {
+                there.insert(instance.to_string(), lanes.iter().any(|lane| lane.works));
+            }
+            InstanceNews::Left(instance) => drop(there.remove(instance.as_str())),
+        }
+        let working: Vec<&String> =
+            there.iter().filter(|(_, works)| **works).map(|t| t.0).collect();
+        if there.len() == wanted && working.len() == 1 {
+            return working[0].clone();
+        }
+    }
+}
+
+fn take_out(instances: &mut Vec<Running>, name: &str) -> Running {
+    let at = instances.iter().position(|running| running.ready["instance"] == name).unwrap();
+    instances.remove(at)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_default_another_instance_answers_seconds_after_kill_9_and_at_once_after_a_stop() {
+    within(LIMIT, "taking over", async {
+        let one = One::start().await;
+        let dir = tempfile::tempdir().unwrap();
+        let bus = Bus::connect(options("speaker", &one.url())).await.unwrap();
+        let watching = Bus::connect(options("repeater", &one.url())).await.unwrap();
+        let (counted, mut progress) = watch::channel(0);
+        let counting = tokio::spawn(count(bus.clone(), 3, counted));
+        let begin = || start_with(&one.url(), dir.path(), &[]);
+        let mut instances = vec![begin(), begin()];
+        speak(&bus, 1).await;
+        progress.wait_for(|count| *count == 1).await.unwrap();
+
+        let mut news = InstanceWatch::open(watching.clone()).await.unwrap();
+        let working = at_work(&mut news, 2).await;
+        take_out(&mut instances, &working).kill();
+        let killed = Instant::now();
+        speak(&bus, 1).await;
+        progress.wait_for(|count| *count == 2).await.unwrap();
+        let took = killed.elapsed();
+        println!("{took:?} from kill -9 to the next answer");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+
+        instances.push(begin());
+        // The one that was killed is not to be taken for present.
+        let mut news = InstanceWatch::open(watching).await.unwrap();
+        let working = at_work(&mut news, 2).await;
+        let stopping = Instant::now();
+        take_out(&mut instances, &working).stop();
+        speak(&bus, 1).await;
+        progress.wait_for(|count| *count == 3).await.unwrap();
+        let took = stopping.elapsed();
+        println!("{took:?} from asking it to stop to the next answer");
+        assert!(took < InstanceOptions::default().takeover / 2, "{took:?}");
+        assert_eq!(counting.await.unwrap().len(), 3);
+        instances.into_iter().for_each(Running::stop);
         nothing_left(dir.path()).await;
     })
     .await;

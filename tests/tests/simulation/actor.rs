@@ -134,6 +134,27 @@ impl Agent for Actor {
     }
 }
 
+/// The same agent without a state: it counts nothing.
+#[derive(Debug)]
+pub(crate) struct Stateless(pub(crate) Actor);
+
+impl Agent for Stateless {
+    type State = ();
+
+    fn interest(&self) -> Interest {
+        self.0.interest()
+    }
+
+    async fn react(
+        &self,
+        (): &(),
+        entry: &Entry,
+        reaction: &mut Reaction,
+    ) -> Result<(), HandlerError> {
+        self.0.react(&Counts::default(), entry, reaction).await
+    }
+}
+
 impl Actor {
     async fn trouble(&self, input: u64) -> Result<(), HandlerError> {
         if self.trouble == 0 {

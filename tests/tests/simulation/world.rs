@@ -10,7 +10,7 @@ use colony_bus::memory::{FaultPlan, FollowFaults};
 use colony_bus::{Bus, BusOptions, Draft, MemoryLog, MemoryOptions};
 use colony_core::{EntityName, Position, Timestamp};
 
-use crate::actor::{Actor, Input, Outside};
+use crate::actor::{Actor, Input, Outside, Stateless};
 use crate::chance::Chance;
 use crate::check::{Story, check};
 use crate::network::{Changes, Network};
@@ -21,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) inputs: u64,
     pub(crate) poison: bool,
+    /// Whether the agent has no state, so that an instance that stands by need not listen.
+    pub(crate) stateless: bool,
     /// Whether each input asks for everything.
     everything: bool,
     faults: FaultPlan,
@@ -65,6 +67,7 @@ impl Scenario {
             limits,
             handler_timeout: Duration::from_secs(2),
             stall: Duration::from_secs(20),
+            standby_events: usize::try_from(1 + seed % 5).unwrap(),
             retry: Retry { attempts: 5, ..Retry::default() },
             ..InstanceOptions::default()
         };
@@ -72,6 +75,7 @@ impl Scenario {
             seed,
             inputs: 10 + chance.below(20),
             poison: chance.per_mille(300),
+            stateless: seed % 3 == 2,
             everything: false,
             faults,
             follow_faults,
@@ -217,7 +221,11 @@ impl World {
             trouble: self.scenario.trouble,
             troubled: Mutex::default(),
         };
-        Instance::start(bus, actor, self.scenario.options.clone()).await.unwrap()
+        let options = self.scenario.options.clone();
+        match self.scenario.stateless {
+            true => Instance::start(bus, Stateless(actor), options).await.unwrap(),
+            false => Instance::start(bus, actor, options).await.unwrap(),
+        }
     }
 
     /// Mends the connection whenever it has been broken for a while.

@@ -2,24 +2,28 @@
 
 use colony_bus::lane::ConditionedError;
 use colony_bus::log::{AppendError, ReadError};
+use colony_core::Position;
 use tokio::time::{Duration, Instant};
 
-use super::{Appended, LONGEST_PAUSE, LaneTask, PAUSE, Reading};
-use crate::agent::Agent;
+use super::sealing::Ready;
+use super::{Appended, Context, LONGEST_PAUSE, LaneTask, PAUSE, Reading};
 use crate::instance::error::InstanceError;
 use crate::instance::handling::shorten;
 use crate::instance::lanes::{Glimpse, Known, Lanes};
+use crate::instance::options::Start;
 use crate::reaction::SharedOutput;
-use crate::reactor::{Body, NewEntry, ParkReason, Phase, Reactor};
+use crate::reactor::{Body, LaneView, NewEntry, ParkReason, Phase, Reactor};
 
-impl<A: Agent> LaneTask<A> {
+impl LaneTask {
     pub(super) fn append(&mut self) {
         let Some(unit) = self.reactor.unit() else { return };
-        let entries = self.lanes.entries(&unit);
-        let lane = self.lanes.lane(unit.lane);
         let is_output = |entry: &&NewEntry<SharedOutput>| matches!(entry.body, Body::Output(_));
         self.appending_outputs = unit.entries.iter().filter(is_output).count();
-        self.appending = Some(Box::pin(async move { lane.append(unit.end, &entries).await }));
+        let sealed = self.ready.unit(&self.lanes, &unit);
+        self.appending = Some(Box::pin(async move {
+            let (lane, entries) = sealed?;
+            lane.append_sealed(unit.end.last, entries).await
+        }));
     }
 
     pub(super) fn appended(&mut self, appended: Appended) -> Result<(), InstanceError> {
@@ -59,8 +63,11 @@ impl<A: Agent> LaneTask<A> {
                 }
             }
             Reading::Seen(Ok(Glimpse { lane, last, cursor })) => {
-                self.glimpsed = (lane, self.glimpsed.1.max(cursor));
-                if self.waits_since.is_none() && last > self.reactor.view().end().last {
+                self.saw(lane, cursor);
+                if self.aside.is_none()
+                    && self.waits_since.is_none()
+                    && last > self.reactor.view().end().last
+                {
                     // Somebody asks for what is set aside to be retried, perhaps.
                     self.reactor.suspect();
                 }
@@ -128,11 +135,32 @@ fn settle(
     }
 }
 
-/// Reads a lane to its end, and begins it if nothing is there.
-pub(super) async fn begin(
+/// Finds the last lane of a share of the events, reads it, and begins it if nothing is there.
+pub(super) async fn open(
+    context: &Context,
     lanes: &Lanes,
-    reactor: &mut Reactor<SharedOutput>,
-) -> Result<(), InstanceError> {
+) -> Result<Reactor<SharedOutput>, InstanceError> {
+    let Context { bus, options, .. } = context;
+    let number = retry(|| lanes.find()).await?;
+    let start = match options.start {
+        Start::Beginning => Position::ZERO,
+        Start::After(position) => position,
+        Start::Now => retry(|| bus.tail()).await?,
+    };
+    let mut limits = options.limits.clone();
+    limits.unit_entries = limits.unit_entries.min(bus.description().max_atomic_records).max(2);
+    let view = LaneView::before(number);
+    let mut reactor = Reactor::new(view, options.partitions, start, limits);
+    begin(lanes, &mut reactor).await?;
+    let actual = reactor.view().partitions();
+    if actual != options.partitions {
+        return Err(InstanceError::Partitions { asked: options.partitions, actual });
+    }
+    Ok(reactor)
+}
+
+/// Reads a lane to its end, and begins it if nothing is there.
+async fn begin(lanes: &Lanes, reactor: &mut Reactor<SharedOutput>) -> Result<(), InstanceError> {
     let mut failures = 0;
     loop {
         if reactor.is_behind() {
@@ -149,8 +177,10 @@ pub(super) async fn begin(
             return Ok(());
         }
         let Some(unit) = reactor.unit() else { return Ok(()) };
-        let entries = lanes.entries(&unit);
-        let appended = lanes.lane(unit.lane).append(unit.end, &entries).await;
+        let appended = match Ready::nothing(lanes).unit(lanes, &unit) {
+            Ok((lane, entries)) => lane.append_sealed(unit.end.last, entries).await,
+            Err(error) => Err(error),
+        };
         match settle(reactor, appended).map_err(InstanceError::Append)? {
             Trouble::None => {}
             Trouble::Overtaken | Trouble::Log => {
@@ -162,7 +192,7 @@ pub(super) async fn begin(
 }
 
 /// Asks again while the log does not answer.
-pub(super) async fn retry<T, F: Future<Output = Result<T, ReadError>>>(
+async fn retry<T, F: Future<Output = Result<T, ReadError>>>(
     mut ask: impl FnMut() -> F,
 ) -> Result<T, ReadError> {
     let mut failures = 0;

@@ -8,16 +8,15 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Context, Current, LONGEST_PAUSE, LOOK, LOOK_SOON, LaneTask, QUEUE};
-use crate::agent::Agent;
 use crate::derived::partition_of;
-use crate::instance::handling::{Bounds, Handled, Source, handle};
+use crate::instance::handling::{Bounds, Handled, Source};
 use crate::instance::options::Preference;
 use crate::reaction::{
     Concluded, Documents, EffectSource, GroundSource, Grounds, Patience, Recorded, Recording,
 };
 use crate::reactor::{EffectFate, ParkedEvent, Verdict};
 
-impl<A: Agent> LaneTask<A> {
+impl LaneTask {
     /// Folds events into the state up to the next one that is to be handled.
     pub(super) fn take_events(&mut self, now: Instant) {
         while self.current.is_none() && !self.reactor.is_behind() {
@@ -55,7 +54,7 @@ impl<A: Agent> LaneTask<A> {
             if verdict == Verdict::Full {
                 return;
             }
-            self.memory.fold(&entry);
+            self.mind.fold(&entry);
             self.queue.pop_front();
             if verdict == Verdict::React {
                 let source = Source::Here(entry);
@@ -108,7 +107,8 @@ impl<A: Agent> LaneTask<A> {
     /// Returns when to look what others have written: how far the instance that works has come, or what is to be done
     /// about events set aside.
     pub(super) fn look_at(&self) -> Option<Instant> {
-        if self.waits_since.is_none() && self.reactor.view().parked().is_empty() {
+        let may_wait = self.aside.is_some() || self.waits_since.is_some();
+        if !may_wait && self.reactor.view().parked().is_empty() {
             return None;
         }
         let pause = if self.queue.len() < QUEUE { LOOK } else { LOOK_SOON };
@@ -118,7 +118,7 @@ impl<A: Agent> LaneTask<A> {
     pub(super) fn start_handler(&mut self) {
         let Some(current) = &mut self.current else { return };
         current.pause = None;
-        let Context { bus, agent, options, .. } = self.context.as_ref();
+        let Context { bus, options, .. } = self.context.as_ref();
         let recorded = self.reactor.view().effects_of(current.event);
         let recordings = Some(self.recordings.0.clone());
         let effects = EffectSource {
@@ -134,16 +134,18 @@ impl<A: Agent> LaneTask<A> {
             max_outputs: self.reactor.limits().unit_entries - 1,
         };
         // What was set aside is handled with a state of its own, and so it is with documents.
-        let until = if current.resumed { self.memory.folded() } else { current.event };
+        let until = if current.resumed { self.mind.folded() } else { current.event };
         let asks = GroundSource::Lane(self.asks.0.clone());
         let documents = Documents::new(bus.clone(), self.partition, until, asks, self.desk.clone());
-        let (agent, source, bus) = (Arc::clone(agent), current.source.clone(), bus.clone());
-        let knowledge = self.memory.share();
-        let handling = handle(agent, knowledge, source, effects, documents, bus, bounds);
+        let source = current.source.clone();
+        let handling = self.mind.handle(source, effects, documents, bus.clone(), bounds);
         let span =
             tracing::debug_span!("reaction", event = %current.event, attempt = current.attempts);
         self.began_handling = Instant::now();
-        self.handler = Some(Box::pin(handling.instrument(span)));
+        self.handler = Some(match span.is_disabled() {
+            true => handling,
+            false => Box::pin(handling.instrument(span)),
+        });
     }
 
     pub(super) fn drop_current(&mut self) {
@@ -168,7 +170,7 @@ impl<A: Agent> LaneTask<A> {
                 let outputs = outputs.into_iter().map(Arc::new).collect();
                 let grounds = edited.as_ref().map(|edited| edited.changed);
                 let taken = match current.resumed {
-                    true => self.reactor.resume(event, self.memory.folded(), outputs, grounds),
+                    true => self.reactor.resume(event, self.mind.folded(), outputs, grounds),
                     false => self.reactor.react(event, entity, outputs, grounds),
                 };
                 if !taken {

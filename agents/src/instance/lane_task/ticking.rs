@@ -4,7 +4,6 @@ use colony_core::Timestamp;
 use tokio::time::{Duration, Instant};
 
 use super::LaneTask;
-use crate::agent::Agent;
 use crate::derived::partition_of_schedule;
 use crate::reactor::TickNote;
 use crate::schedule::Schedule;
@@ -13,12 +12,12 @@ use crate::schedule::Schedule;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Returns the schedules whose ticks stand in one lane of an agent.
-pub(super) fn schedules<A: Agent>(agent: &A, partition: u16, partitions: u16) -> Vec<Schedule> {
+pub(super) fn schedules(all: Vec<Schedule>, partition: u16, partitions: u16) -> Vec<Schedule> {
     let mine = |s: &Schedule| partition_of_schedule(s.name(), partitions) == partition;
-    agent.schedules().into_iter().filter(mine).collect()
+    all.into_iter().filter(mine).collect()
 }
 
-impl<A: Agent> LaneTask<A> {
+impl LaneTask {
     /// Takes the ticks that are due.
     pub(super) fn mind_schedules(&mut self, now: Instant) {
         if self.schedules.is_empty()

@@ -75,7 +75,7 @@ pub(super) async fn measure(
 }
 
 /// Returns the memory of this process, in bytes; 0 where the system does not tell.
-fn resident() -> f64 {
+pub(super) fn resident() -> f64 {
     const PAGE_BYTES: f64 = 4096.0;
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let resident = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok());

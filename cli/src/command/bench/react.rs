@@ -11,6 +11,7 @@ use colony_core::{Filter, Position, SpaceName};
 use futures_util::StreamExt as _;
 use futures_util::future::select_all;
 
+use super::memory::resident;
 use super::server::{Cluster, Server, Servers, space};
 use super::{BenchError, Effort, Row, median, raw as failed, read};
 use crate::failure::Failure;
@@ -186,7 +187,8 @@ async fn side_by_side(server: &Server, effort: Effort) -> Result<Row, Failure> {
     Ok(Row::new("react_16_agents", "reactions/s", median(&mut ours), raw, about.description()))
 }
 
-/// Measures what an agent with a long history costs to verify and to start again.
+/// Measures what an agent with a long history costs to verify and to start again, and the memory of this whole process once the
+/// agent has reacted to all of it.
 async fn history(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
     let space = space("react_history", 0);
     let asker = server.bus(&space, "asker").await?;
@@ -201,6 +203,7 @@ async fn history(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
     };
     let instance = counter().await?;
     instance.reacted_to(tail).await;
+    let weight = resident() / 1e6;
     stop(instance).await?;
     let (mut verified, mut reading, mut starting) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
@@ -224,6 +227,7 @@ async fn history(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
         // Not a raw figure: reading and opening the same entries.
         Row::new("react_verify", "reactions/s", verified, reading, about),
         Row::new("react_restart", "ms", median(&mut starting), None, about),
+        Row::new("react_memory", "MB", weight, None, about),
     ])
 }
 

@@ -1,8 +1,5 @@
 //! Agents whose handler is a command, on a log in memory.
 
-#![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "tests fail by panic")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Taking part in the coordination of a space, on a log in memory.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panic")]
-
 use std::sync::Arc;
 
 use colony_agents::protocol::handoff::{Asked, Handoffs};

@@ -1,7 +1,5 @@
 //! Documents in reactions: edited whole, once, and as they stood.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panic")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

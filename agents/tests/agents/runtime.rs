@@ -1,7 +1,5 @@
 //! The runtime on a log in memory, with a clock that moves when all wait.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panic")]
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -322,6 +320,57 @@ async fn a_state_that_was_kept_is_not_folded_again() {
     let last = lab.ask("and another", None).await;
     third.reacted_to(last).await;
     assert_eq!(lab.answers().await.last().unwrap().1, 22);
+}
+
+/// Answers each question after a while, and has no state.
+struct Slow;
+
+impl Agent for Slow {
+    type State = ();
+
+    fn interest(&self) -> Interest {
+        Interest::in_types(["question.asked".parse().unwrap()])
+    }
+
+    async fn react(
+        &self,
+        (): &(),
+        entry: &Entry,
+        reaction: &mut Reaction,
+    ) -> Result<(), HandlerError> {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let question: String = entry.event().data.to_value()?;
+        reaction.emit(Draft::new("answer.given".parse()?).json(&(question, 0))?)?;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_by_without_a_state_does_not_hear_a_backlog_and_takes_it_over_all_the_same() {
+    let lab = Lab::new();
+    let options = InstanceOptions { standby_events: 10, ..InstanceOptions::default() };
+    let mut last = Position::ZERO;
+    for n in 0..100 {
+        last = lab.ask(&n.to_string(), None).await;
+    }
+    let mut instances = Vec::new();
+    for _ in 0..2 {
+        let start = Instance::start(lab.bus("slow"), Slow, options.clone());
+        instances.push(start.await.unwrap());
+    }
+    lab.wait_for(25).await;
+    let works = instances.iter().position(|i| i.status()[0].works).unwrap();
+    let status = instances[1 - works].status()[0].clone();
+    assert_eq!(status.waiting, 0, "it listens: {status:?}");
+    assert!(status.through > Position::ZERO && status.through < last, "{status:?}");
+    drop(instances.remove(works));
+    lab.wait_for(26).await;
+    instances[0].reacted_to(last).await;
+    let mut questions: Vec<String> = lab.answers().await.into_iter().map(|(q, _)| q).collect();
+    assert_eq!(questions.len(), 100);
+    questions.sort_unstable();
+    questions.dedup();
+    assert_eq!(questions.len(), 100);
 }
 
 /// Answers whatever the other one says, for ever.
