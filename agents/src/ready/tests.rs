@@ -128,11 +128,12 @@ fn worker(skills: &[&str]) -> Worker {
         skills: skills.iter().map(|skill| (*skill).to_owned()).collect(),
         silent: Millis::from_secs(60),
         work: Work::Simulated { duration_ms: Millis::new(0) },
+        capacity: 1,
     }
 }
 
 fn bidder(price: u64, for_each_held: u64, skills: &[&str]) -> Box<dyn Role> {
-    let Worker { skills, silent, work } = worker(skills);
+    let Worker { skills, silent, work, .. } = worker(skills);
     let pricing = Pricing { price, for_each_held, takes: Millis::from_secs(10) };
     Box::new(Bidder { skills, pricing, silent, work })
 }

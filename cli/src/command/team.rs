@@ -157,7 +157,7 @@ async fn up(args: UpArgs, context: &Context) -> Result<(), Failure> {
         // The file was validated: names are names.
         for name in kind.names().unwrap_or_default() {
             match kind.instances {
-                1 => members.push((join(name), kind.duty.role(&team))),
+                1 => members.push((client.for_agent(name), kind.duty.role(&team))),
                 count => {
                     for _ in 0..count {
                         instances.push(start_one(join(name.clone()), kind, &team).await?);

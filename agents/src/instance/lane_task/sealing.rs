@@ -64,7 +64,7 @@ impl Ready {
         lanes: &Lanes,
         unit: &UnitToAppend<SharedOutput>,
     ) -> Result<(ConditionedLane, Vec<NextEntry>), ConditionedError> {
-        if (self.number, self.first) != (unit.lane, unit.end.head) {
+        if self.entries.is_empty() || (self.number, self.first) != (unit.lane, unit.end.head) {
             self.begin(lanes, unit);
         }
         let mut sealed = Vec::with_capacity(unit.entries.len());
@@ -96,6 +96,7 @@ impl Ready {
         }
         (self.first, self.next) = (unit.end.head, unit.end.head);
         self.entries.clear();
+        self.pieces = 0;
     }
 
     fn seal(

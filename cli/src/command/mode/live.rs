@@ -1,7 +1,6 @@
 //! A trial for real: the same roles, on a server, in the server's time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use colony_agents::protocol::advice::Mode;
@@ -11,7 +10,7 @@ use colony_agents::ready::{
     Worker,
 };
 use colony_agents::trial::{Deaths, Outcome, TaskSet, Trial};
-use colony_bus::{Bus, BusOptions, Cut, JetStreamLog, Query};
+use colony_bus::{Bus, Cut, Query};
 use colony_core::{AgentName, Digest, EntityName, Position, Timestamp};
 use futures_util::TryStreamExt as _;
 
@@ -25,13 +24,7 @@ pub(super) async fn run(
     limit: u64,
     context: &Context,
 ) -> Result<Outcome, Failure> {
-    let options = context.bus_options(None)?;
-    let log = JetStreamLog::connect(&options.space, &options.server).await?;
-    let join = |agent: AgentName| {
-        let options = BusOptions { agent, ..options.clone() };
-        Bus::on(Arc::new(log.clone()), Arc::new(log.clone()), options)
-    };
-    let reader = join(context.agent());
+    let reader = Bus::connect(context.bus_options(None)?).await?;
     let after = reader.tail().await?;
     // Names are this run's own: the space may hold others'.
     let tasks = renamed(tasks, after)?;
@@ -49,7 +42,8 @@ pub(super) async fn run(
     };
     let mut members = Vec::new();
     for number in 0..trial.agents {
-        members.push((join(name(format!("agent-{number}-{after}"))?), worker(number)));
+        let name = name(format!("agent-{number}-{after}"))?;
+        members.push((reader.for_agent(name), worker(number)));
     }
     let leader = name(format!("leader-{after}"))?;
     let role: Box<dyn Role> = match trial.mode {
@@ -57,7 +51,7 @@ pub(super) async fn run(
         Mode::Conductor => Box::new(Conductor::new(tasks.plan(true), trial.silent)),
         Mode::Alone | Mode::Event | Mode::Hybrid => Box::new(Client { plan: tasks.plan(false) }),
     };
-    members.push((join(leader.clone()), role));
+    members.push((reader.for_agent(leader.clone()), role));
     let shift = Shift::start(reader.clone(), members, ShiftOptions { after }).await;
     let shift = shift.map_err(ModeError::Stopped)?;
     let doomed = doomed(trial, &leader, after);
