@@ -84,3 +84,5 @@ mod laws;
 mod purity;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod transitions;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::coordination::{Coordination, CoordinationState, Outcome, Rejection, Slot};
 use super::rules::Protocol;
+use super::transitions;
 
 /// Seconds after the moment at which every told log begins.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -149,30 +150,27 @@ fn substance(state: &CoordinationState) -> Value {
 ///
 /// * an ignored event changes nothing;
 /// * folding from a checkpoint at any cut gives what folding from the beginning gives;
+/// * what has an effect takes one of the steps that [`transitions`] writes down, by somebody who may;
 /// * entries of no concern change nothing, so a reader with a wider filter has the same state;
 /// * the ledger conserves its totals, and no quota is exceeded.
 pub(crate) fn laws_hold(entries: &[Entry], cut: usize) {
     let mut state = CoordinationState::default();
     for entry in entries {
         let before = substance(&state);
+        let old = state.clone();
         let ignored = state.ignored.total();
         match state.evolve(entry) {
-            Outcome::Applied => assert_eq!(state.ignored.total(), ignored),
+            Outcome::Applied => {
+                assert_eq!(state.ignored.total(), ignored);
+                stands(&old, entry, &state);
+            }
             Outcome::Ignored(reason) => {
                 assert_eq!(substance(&state), before, "ignored for {reason}");
                 assert_eq!(state.ignored.reason(entry.position), Some(&reason));
             }
             Outcome::Unrelated => assert_eq!(substance(&state), before),
         }
-        let totals = state.contracts.ledger().totals();
-        assert_eq!(totals.issued, totals.free + totals.locked + totals.burned);
-        let escrow: u64 = state.contracts.iter().map(|(_, contract)| contract.escrow.total()).sum();
-        assert_eq!(totals.locked, escrow);
-        for (_, quota) in state.quotas.iter() {
-            assert!(quota.taken <= quota.said.amount, "{quota:?}");
-            let reserved: u64 = quota.reservations.values().map(|held| held.amount).sum();
-            assert!(reserved <= quota.taken, "{quota:?}");
-        }
+        assert!(state.time() >= old.time(), "the log's time never goes back");
     }
     assert_eq!(Coordination::fold(entries), state);
 
@@ -203,6 +201,24 @@ pub(crate) fn laws_hold(entries: &[Entry], cut: usize) {
     let noisy = entries.iter().flat_map(|entry| [noise(entry), entry.clone()]);
     let noisy: Vec<_> = noisy.collect();
     assert_eq!(Coordination::fold(&noisy), state);
+}
+
+/// Checks what holds wherever an event had an effect: it took a step that there is; the ledger conserves its totals; nobody was granted more
+/// of a quota than there is.
+pub(crate) fn stands(old: &CoordinationState, entry: &Entry, state: &CoordinationState) {
+    transitions::allowed(old, entry, state);
+    transitions::sound(state);
+    let totals = state.contracts.ledger().totals();
+    assert_eq!(totals.issued, totals.free + totals.locked + totals.burned);
+    let escrow: u64 = state.contracts.iter().map(|(_, contract)| contract.escrow.total()).sum();
+    assert_eq!(totals.locked, escrow);
+    for (name, quota) in state.quotas.iter() {
+        // Whoever defines less than is taken takes nothing back; until the period ends nobody gets more.
+        let before = old.quotas.get(name).map_or(0, |quota| quota.taken);
+        assert!(quota.taken <= quota.said.amount.max(before), "{quota:?}");
+        let reserved: u64 = quota.reservations.values().map(|held| held.amount).sum();
+        assert!(reserved <= quota.taken, "{quota:?}");
+    }
 }
 
 /// A key made of a number: the same in every run.
