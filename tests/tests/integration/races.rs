@@ -188,7 +188,8 @@ async fn the_head_of_an_entity_moves_one_at_a_time_on_three_servers() {
 async fn batches_of_two_connections_have_names_of_their_own() {
     within(LIMIT, "batches of two connections", async {
         let one = One::start().await;
-        let buses = [one.bus("ann").await, one.bus("bob").await];
+        let bus = |name| Bus::connect(options(name, &one.url()));
+        let buses = [bus("ann").await.unwrap(), bus("bob").await.unwrap()];
         let client = async_nats::connect(one.url()).await.unwrap();
         let mut seen = client.subscribe(format!("colony.{}.>", space())).await.unwrap();
         client.flush().await.unwrap();

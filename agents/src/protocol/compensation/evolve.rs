@@ -6,7 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};
-use super::occupied::{Occupied, spans};
+use super::occupied::{Occupied, Spans, spans};
 use super::state::{Action, ActionsState, Compensation, Phase, unindex};
 use crate::protocol::limits::{MAX_INTENTS, MAX_RESOURCES};
 use crate::protocol::reputation::Deed;
@@ -121,11 +121,12 @@ impl Protocol for Compensation {
             Command::Intend(name, intended) => Plan::one(name, ActionEvent::Intended(intended)),
             Command::Take(name, taken) => Plan::one(name, ActionEvent::Taken(taken)),
             Command::TakeUnlessIntended(name, taken) => {
-                if let Some((action, other)) = state.meets(&name, &taken.resources) {
+                let spans = spans(&taken.resources);
+                if let Some((action, other)) = state.meets(&name, &spans) {
                     let (action, by) = (action.clone(), other.by.clone());
                     return Err(Rejection::Met { action, by });
                 }
-                if let Some((action, other)) = state.intends(&name, &taken.resources, context.time)
+                if let Some((action, other)) = state.intends(&name, &spans, context.time)
                     && !intended_before(state.get(&name), other)
                 {
                     let (action, by) = (action.clone(), other.by.clone());
@@ -210,7 +211,7 @@ impl ActionsState {
         if said.until <= now {
             return Err(Rejection::Past { until: said.until, now });
         }
-        if let Some(resource) = self.crowded(entity, &said.resources, context.time) {
+        if let Some(resource) = self.crowded(entity, &spans(&said.resources), context.time) {
             return Err(Rejection::Crowded { resource, limit: MAX_INTENTS });
         }
         let phase = Phase::Intended { at: context.position, until: said.until };
@@ -227,10 +228,11 @@ impl ActionsState {
         let Taken { resources, class, affects } = said;
         let known = self.free_for(entity, &resources, context)?;
         let at = context.position;
+        let spans = spans(&resources);
         if let Class::Irreversible { fence } = class {
-            self.irreversible(entity, &resources, fence, context)?;
+            self.irreversible(entity, &resources, &spans, fence, context)?;
         }
-        let other = self.meets(entity, &resources).map(|(name, _)| name.clone());
+        let other = self.meets(entity, &spans).map(|(name, _)| name.clone());
         let phase = match (class, other) {
             (Class::Compensable { how }, Some(to)) => {
                 self.owing.insert(entity.clone(), to.clone());
@@ -247,6 +249,7 @@ impl ActionsState {
         &self,
         entity: &EntityName,
         resources: &[Resource],
+        spans: &Spans<'_>,
         fence: Position,
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
@@ -260,10 +263,10 @@ impl ActionsState {
         if !stands {
             return Err(Rejection::NotIntended { fence });
         }
-        if let Some((action, other)) = self.meets(entity, resources) {
+        if let Some((action, other)) = self.meets(entity, spans) {
             return Err(Rejection::Met { action: action.clone(), by: other.by.clone() });
         }
-        if let Some((action, other)) = self.intends(entity, resources, context.time)
+        if let Some((action, other)) = self.intends(entity, spans, context.time)
             && !intended_before(own, other)
         {
             return Err(Rejection::Intended { action: action.clone(), by: other.by.clone() });

@@ -28,12 +28,21 @@ impl Span {
     }
 }
 
-/// Returns when an action is on each of its resources, by their names, in order; stretches of one resource that touch are one.
-pub(super) fn spans(resources: &[Resource]) -> BTreeMap<&str, Vec<Span>> {
-    let mut all: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
-    for Resource { name, from, until } in resources {
+/// When an action is on each of its resources, by their names, in order; stretches of one resource that touch are one.
+pub(super) type Spans<'a> = Vec<(&'a str, Vec<Span>)>;
+
+pub(super) fn spans(resources: &[Resource]) -> Spans<'_> {
+    let span = |Resource { name: _, from, until }: &Resource| {
         let from = from.unwrap_or(Timestamp::from_nanos(i64::MIN));
-        all.entry(name).or_default().push(Span { from, until: *until });
+        Span { from, until: *until }
+    };
+    if let [resource] = resources {
+        // Nearly every action is on one.
+        return vec![(&resource.name, vec![span(resource)])];
+    }
+    let mut all: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
+    for resource in resources {
+        all.entry(&resource.name).or_default().push(span(resource));
     }
     for spans in all.values_mut() {
         spans.sort();
@@ -46,7 +55,7 @@ pub(super) fn spans(resources: &[Resource]) -> BTreeMap<&str, Vec<Span>> {
             touches
         });
     }
-    all
+    all.into_iter().collect()
 }
 
 /// Returns whether any of these meets any of those. Both are in order, and none meets its neighbour.

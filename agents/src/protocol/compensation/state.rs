@@ -6,7 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Class, Resource};
-use super::occupied::{Intent, Occupied, spans};
+use super::occupied::{Intent, Occupied, Spans, spans};
 use crate::protocol::time::LogTime;
 
 /// P10: acts, and how those in conflict are made good.
@@ -97,10 +97,10 @@ impl ActionsState {
     pub(super) fn meets(
         &self,
         action: &EntityName,
-        resources: &[Resource],
+        spans: &Spans<'_>,
     ) -> Option<(&EntityName, &Action)> {
-        let found = spans(resources).into_iter().find_map(|(name, spans)| {
-            let occupied = self.on.get(name)?;
+        let found = spans.iter().find_map(|(name, spans)| {
+            let occupied = self.on.get(*name)?;
             spans.iter().find_map(|span| occupied.standing(*span)).filter(|other| *other != action)
         });
         self.actions.get_key_value(found?)
@@ -110,12 +110,12 @@ impl ActionsState {
     pub(super) fn intends(
         &self,
         action: &EntityName,
-        resources: &[Resource],
+        spans: &Spans<'_>,
         time: LogTime,
     ) -> Option<(&EntityName, &Action)> {
-        let first = spans(resources)
-            .into_iter()
-            .filter_map(|(name, spans)| self.on.get(name)?.intended(action, &spans, time));
+        let first = spans
+            .iter()
+            .filter_map(|(name, spans)| self.on.get(*name)?.intended(action, spans, time));
         let (_, found) = first.min_by_key(|(at, _)| *at)?;
         self.actions.get_key_value(found)
     }
@@ -124,11 +124,11 @@ impl ActionsState {
     pub(super) fn crowded(
         &self,
         action: &EntityName,
-        resources: &[Resource],
+        spans: &Spans<'_>,
         time: LogTime,
     ) -> Option<String> {
         let full = |name: &&str| self.on.get(*name).is_some_and(|on| on.is_crowded(action, time));
-        spans(resources).into_keys().find(full).map(str::to_owned)
+        spans.iter().map(|(name, _)| *name).find(full).map(str::to_owned)
     }
 
     /// Puts an action where others meet it, as far as they can: an intent, or an act that stands and does not merge.
