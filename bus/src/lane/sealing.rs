@@ -16,11 +16,11 @@ impl Driver {
     ///
     /// On an error the lane is as it was before.
     pub(super) fn seal(&mut self, request: &Request) -> Result<Sealed, SealError> {
-        let mut before = Before::default();
-        match self.seal_onto(request, &mut before) {
-            Ok((entries, heads)) => Ok(Sealed { entries, heads, before }),
+        let mut sealed = Sealed::default();
+        match self.seal_onto(request, &mut sealed) {
+            Ok(()) => Ok(sealed),
             Err(error) => {
-                self.put_back(before);
+                self.put_back(sealed.before);
                 Err(error)
             }
         }
@@ -33,13 +33,9 @@ impl Driver {
         }
     }
 
-    pub(super) fn seal_onto(
-        &mut self,
-        request: &Request,
-        before: &mut Before,
-    ) -> Result<(Vec<SealedLink>, Vec<(SealedEntry, Condition)>), SealError> {
+    fn seal_onto(&mut self, request: &Request, onto: &mut Sealed) -> Result<(), SealError> {
         let signer = self.options.signer.as_ref();
-        let mut entries = Vec::with_capacity(request.batch.entries.len());
+        let Sealed { entries, heads, before } = onto;
         for (kind, envelope) in request.batch.entries.iter().skip(request.done.len()) {
             let author = envelope.event.author.clone();
             if author != self.lane.author && self.options.sharing == Sharing::Contended {
@@ -52,7 +48,6 @@ impl Driver {
             let (sealed, number) = seal_next(&self.space, &lane, kind, envelope, head, signer)?;
             entries.push(SealedLink { sealed, author, number });
         }
-        let mut heads = Vec::with_capacity(request.batch.heads.len());
         for HeadMove { noun, envelope, last } in &request.batch.heads {
             let entity = envelope.event.entity.clone();
             let entity = entity.ok_or(SealError::Mismatch { field: "entity" })?;
@@ -63,7 +58,7 @@ impl Driver {
                 Condition { scope: Scope::Subject(sealed.subject.clone()), last: *last };
             heads.push((sealed, condition));
         }
-        Ok((entries, heads))
+        Ok(())
     }
 }
 
@@ -88,6 +83,7 @@ pub(super) fn seal_next(
 }
 
 /// A request, sealed.
+#[derive(Default)]
 pub(super) struct Sealed {
     pub(super) entries: Vec<SealedLink>,
     pub(super) heads: Vec<(SealedEntry, Condition)>,

@@ -133,16 +133,16 @@ impl ActionsState {
 
     /// Puts an action where others meet it, as far as they can: an intent, or an act that stands and does not merge.
     pub(super) fn index(&mut self, name: &EntityName, action: &Action, time: LogTime) {
+        if !is_met(&action.phase) {
+            return;
+        }
         for (resource, spans) in spans(&action.resources) {
             match &action.phase {
                 Phase::Intended { at, until } => {
                     let intent = Intent { action: name.clone(), ends: *until, spans };
                     self.occupied(resource).intend(*at, intent, time);
                 }
-                Phase::Taken { class: Class::Mergeable, .. }
-                | Phase::Owing { .. }
-                | Phase::Compensated { .. } => {}
-                Phase::Taken { .. } => self.occupied(resource).take(name, &spans),
+                _ => self.occupied(resource).take(name, &spans),
             }
         }
     }
@@ -152,16 +152,26 @@ impl ActionsState {
     }
 }
 
+/// Returns whether others meet an action where it is.
+fn is_met(phase: &Phase) -> bool {
+    match phase {
+        Phase::Taken { class: Class::Mergeable, .. }
+        | Phase::Owing { .. }
+        | Phase::Compensated { .. } => false,
+        Phase::Intended { .. } | Phase::Taken { .. } => true,
+    }
+}
+
 /// Takes an action off the resources that it was on.
 pub(super) fn unindex(index: &mut BTreeMap<String, Occupied>, action: &Action) {
+    if !is_met(&action.phase) {
+        return;
+    }
     for (resource, spans) in spans(&action.resources) {
         if let Some(occupied) = index.get_mut(resource) {
             match &action.phase {
                 Phase::Intended { at, .. } => occupied.forget(*at),
-                Phase::Taken { class: Class::Mergeable, .. }
-                | Phase::Owing { .. }
-                | Phase::Compensated { .. } => {}
-                Phase::Taken { .. } => occupied.release(&spans),
+                _ => occupied.release(&spans),
             }
             if occupied.is_empty() {
                 index.remove(resource);
