@@ -3,10 +3,11 @@
 //! One task owns the end of the lane. Callers queue; whatever is queued when the last unit has been acknowledged travels as the
 //! next one, so that many callers share a round trip (and a disk sync) and a single caller pays for none.
 //!
-//! At most one unit of a lane is on its way. When its outcome is unknown (the connection broke, an acknowledgement was
-//! lost), the task waits until the log can be reached, reads the end of the lane, and knows from the hash chain which of its
-//! entries are there; the others are appended again, in order. Readers leave out an entry whose number came before
-//! ([`Verdict::Void`](colony_core::lane::Verdict::Void)), so that even a copy that was delayed in the network and arrives after all has no effect.
+//! At most one unit of a lane is on its way; what comes meanwhile is sealed behind it, and anew if it fails. When its outcome is
+//! unknown (the connection broke, an acknowledgement was lost), the task waits until the log can be reached, reads the end of the
+//! lane, and knows from the hash chain which of its entries are there; the others are appended again, in order. Readers leave out an
+//! entry whose number came before ([`Verdict::Void`](colony_core::lane::Verdict::Void)), so that even a copy that was delayed in the
+//! network and arrives after all has no effect.
 //!
 //! When patience ends first, entries may still be on their way that nobody will send again. An entry that took the number of one of
 //! them would be void if that arrived before it. So a private lane is left behind then, and the writer goes on with a new one; on a contended lane
@@ -27,6 +28,7 @@ use crate::log::{AppendError, EventLog, Outcome, ReadError, Wholeness};
 
 mod conditioned;
 mod driver;
+mod queue;
 mod recovery;
 mod sealing;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use conditioned::{
 };
 
 use driver::Driver;
+use sealing::Sealed;
 
 /// Most requests waiting for a lane; more wait in [`LaneWriter::append`].
 const QUEUE_REQUESTS: usize = 1_024;
@@ -183,6 +186,8 @@ struct Request {
     batch: Batch,
     /// Receipts of the entries, from the first on, that are stored already.
     done: Vec<Receipt>,
+    /// Sealed already, onto what is on its way.
+    sealed: Option<Sealed>,
     answer: oneshot::Sender<Result<Vec<Receipt>, WriteError>>,
     _room: OwnedSemaphorePermit,
 }
@@ -237,7 +242,7 @@ impl LaneWriter {
         let closed = |_| WriteError::Closed;
         let room = Arc::clone(&self.bytes).acquire_many_owned(permits).await.map_err(closed)?;
         let (answer, ticket) = oneshot::channel();
-        let request = Request { batch, done: Vec::new(), answer, _room: room };
+        let request = Request { batch, done: Vec::new(), sealed: None, answer, _room: room };
         self.queue.send(request).await.map_err(|_| WriteError::Closed)?;
         Ok(Durable(ticket))
     }

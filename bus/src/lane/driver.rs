@@ -1,6 +1,7 @@
 //! The task that owns the end of a lane: group commit.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +12,10 @@ use colony_core::{AgentName, LaneName, SpaceName};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::queue::{Group, Queue};
 use super::sealing::{Before, Sealed, SealedLink, record};
 use super::{LaneOptions, Receipt, Request, Sharing, WriteError};
-use crate::log::{AppendError, Condition, EventLog, Scope, Unit, Wholeness};
-
-/// Most entries of one unit: larger ones starve readers and gain little.
-const UNIT_ENTRIES: usize = 256;
-/// Most bytes of one unit.
-const UNIT_BYTES: usize = 4 * 1024 * 1024;
+use crate::log::{AppendError, Condition, EventLog, Scope, Unit};
 
 /// Where each unit waits for the disk, the part of a unit's time that the next one waits for the callers it answered.
 const COMPANY_SHARE: u32 = 4;
@@ -42,59 +39,38 @@ pub(super) struct Driver {
     pub(super) floor: Position,
 }
 
-/// Requests that travel as one unit.
-pub(super) struct Group {
-    pub(super) requests: Vec<Request>,
-    pub(super) wholeness: Wholeness,
-    /// Whether an earlier attempt may still be on its way.
-    pub(super) uncertain: bool,
-}
-
 impl Driver {
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut waiting: VecDeque<Request> = VecDeque::new();
+    pub(super) async fn run(mut self, requests: mpsc::Receiver<Request>) {
+        let mut queue = Queue::new(requests);
         let (mut company, mut took) = (1, Duration::ZERO);
-        loop {
-            if waiting.is_empty() {
-                match requests.recv().await {
-                    Some(request) => waiting.push_back(request),
-                    None => return,
-                }
-            }
-            self.gather(&mut waiting, &mut requests, company, took).await;
-            let group = group(&mut waiting);
+        while !queue.waiting.is_empty() || queue.one_more().await {
+            self.gather(&mut queue, company, took).await;
+            let group = queue.group();
             company = group.requests.len();
             let start = Instant::now();
-            self.commit(group).await;
+            self.commit(group, Some(&mut queue)).await;
             took = start.elapsed();
         }
     }
 
     /// Takes in what is queued. Callers that were just answered are about to come back: lets them do so before the unit
     /// closes.
-    async fn gather(
-        &self,
-        waiting: &mut VecDeque<Request>,
-        requests: &mut mpsc::Receiver<Request>,
-        company: usize,
-        took: Duration,
-    ) {
+    async fn gather(&mut self, queue: &mut Queue, company: usize, took: Duration) {
         let patience = Instant::now() + took / COMPANY_SHARE;
         for round in 0.. {
-            while waiting.len() < UNIT_ENTRIES
-                && let Ok(request) = requests.try_recv()
-            {
-                waiting.push_back(request);
+            self.seal_ahead(queue);
+            while queue.take_in() {
+                self.seal_ahead(queue);
             }
-            if waiting.len() >= company {
+            if queue.waiting.len() >= company {
                 return;
             }
             if round < 2 {
                 tokio::task::yield_now().await;
             } else if self.log.description().sync == "always" {
-                match tokio::time::timeout_at(patience, requests.recv()).await {
-                    Ok(Some(request)) => waiting.push_back(request),
-                    Ok(None) | Err(_) => return,
+                match tokio::time::timeout_at(patience, queue.one_more()).await {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return,
                 }
             } else {
                 return;
@@ -102,10 +78,36 @@ impl Driver {
         }
     }
 
-    /// Seals a group, appends it and answers its callers.
-    pub(super) async fn commit(&mut self, mut group: Group) {
+    /// Waits for what is on its way, and seals meanwhile what comes to follow it.
+    async fn meanwhile<T>(
+        &mut self,
+        queue: Option<&mut Queue>,
+        on_its_way: impl Future<Output = T>,
+    ) -> T {
+        let mut on_its_way = pin!(on_its_way);
+        if let Some(queue) = queue {
+            loop {
+                let came = tokio::select! {
+                    biased;
+                    outcome = &mut on_its_way => return outcome,
+                    came = queue.one_more(), if queue.has_room() => came,
+                };
+                if !came {
+                    break;
+                }
+                self.seal_ahead(queue);
+            }
+        }
+        on_its_way.await
+    }
+
+    /// Seals a group, appends it and answers its callers. While it is on its way, what waits in the queue, whose turn is next, is
+    /// sealed behind it.
+    pub(super) async fn commit(&mut self, mut group: Group, mut queue: Option<&mut Queue>) {
         let deadline = Instant::now() + self.options.patience;
         if let Err(error) = self.know_heads(&group).await {
+            self.unseal(queue.into_iter().flat_map(|queue| &mut queue.waiting));
+            self.unseal(&mut group.requests);
             for request in group.requests {
                 request.fail(WriteError::Lane(error.clone()));
             }
@@ -121,20 +123,23 @@ impl Driver {
             }
             group.requests = std::mem::take(&mut group.requests)
                 .into_iter()
-                .filter_map(|request| match self.seal(&request) {
-                    Ok(Sealed { entries, heads, before: moved }) => {
-                        before.then(moved);
-                        unit.extend(entries.iter().map(SealedLink::record));
-                        sealed.push(entries);
-                        for (entry, condition) in heads {
-                            unit.push(record(entry));
-                            conditions.push(condition);
+                .filter_map(|mut request| {
+                    let ahead = request.sealed.take();
+                    match ahead.map_or_else(|| self.seal(&request), Ok) {
+                        Ok(Sealed { entries, heads, before: moved }) => {
+                            before.then(moved);
+                            unit.extend(entries.iter().map(SealedLink::record));
+                            sealed.push(entries);
+                            for (entry, condition) in heads {
+                                unit.push(record(entry));
+                                conditions.push(condition);
+                            }
+                            Some(request)
                         }
-                        Some(request)
-                    }
-                    Err(error) => {
-                        request.fail(error.into());
-                        None
+                        Err(error) => {
+                            request.fail(error.into());
+                            None
+                        }
                     }
                 })
                 .collect();
@@ -145,18 +150,22 @@ impl Driver {
             let unit = Unit { records: unit, wholeness: group.wholeness, conditions };
             let log = Arc::clone(&self.log);
             let appended = async move { log.append(unit).await?.await };
-            let error = match tokio::time::timeout_at(deadline, appended).await {
-                Ok(Ok(positions)) if positions.len() == records => {
-                    // An earlier attempt that was given up may have arrived just before this one, which is void then.
-                    // Receipts are to name what readers are given.
-                    let counted = match self.options.sharing == Sharing::Private && group.uncertain
-                    {
-                        true => self.counted(&sealed, deadline).await,
-                        false => None,
-                    };
-                    self.settle(group, &sealed, &positions, counted);
-                    return;
-                }
+            let appended = tokio::time::timeout_at(deadline, appended);
+            let outcome = self.meanwhile(queue.as_deref_mut(), appended).await;
+            if let Ok(Ok(positions)) = &outcome
+                && positions.len() == records
+            {
+                // An earlier attempt that was given up may have arrived just before this one, which is void then.
+                // Receipts are to name what readers are given.
+                let counted = match self.options.sharing == Sharing::Private && group.uncertain {
+                    true => self.counted(&sealed, deadline).await,
+                    false => None,
+                };
+                self.settle(group, &sealed, positions, counted);
+                return;
+            }
+            self.unseal(queue.iter_mut().flat_map(|queue| &mut queue.waiting));
+            let error = match outcome {
                 Ok(Ok(_)) => {
                     tracing::error!(lane = %self.lane, "the log acknowledged another number of entries");
                     AppendError::Unanswered { waited_ms: 0 }
@@ -224,34 +233,4 @@ impl Driver {
             request.succeed();
         }
     }
-}
-
-/// Takes from the front what may travel together: neighbours that agree on wholeness, within the bounds of a unit.
-fn group(waiting: &mut VecDeque<Request>) -> Group {
-    let mut requests: Vec<Request> = Vec::new();
-    let (mut entries, mut bytes) = (0, 0);
-    let mut wholeness = Wholeness::Ordered;
-    while let Some(next) = waiting.front() {
-        let size = next.batch.entries.len() + next.batch.heads.len();
-        let weight: usize = next.batch.entries.iter().map(|(_, e)| e.event.data.len()).sum();
-        let whole = if size > 1 { next.batch.wholeness } else { Wholeness::Ordered };
-        let conditional = !next.batch.heads.is_empty();
-        if !requests.is_empty()
-            && (entries + size > UNIT_ENTRIES
-                || bytes + weight > UNIT_BYTES
-                || whole != wholeness
-                || conditional)
-        {
-            break;
-        }
-        wholeness = whole;
-        entries += size;
-        bytes += weight;
-        requests.extend(waiting.pop_front());
-        if conditional {
-            // A head that was moved by somebody else must bring down nobody else's entries.
-            break;
-        }
-    }
-    Group { requests, wholeness, uncertain: false }
 }

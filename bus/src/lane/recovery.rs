@@ -11,7 +11,8 @@ use colony_core::{AgentName, Entry};
 use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
-use super::driver::{Driver, Group};
+use super::driver::Driver;
+use super::queue::Group;
 use super::sealing::SealedLink;
 use super::{Receipt, Request, Sharing};
 use crate::log::{AppendError, Outcome, Range, ReadError, Record};
@@ -68,7 +69,7 @@ impl Driver {
             // One of several brought the unit down: each on its own.
             for request in rest.requests {
                 let requests = vec![request];
-                Box::pin(self.commit(Group { requests, wholeness, uncertain })).await;
+                Box::pin(self.commit(Group { requests, wholeness, uncertain }, None)).await;
             }
             return;
         }
@@ -109,7 +110,7 @@ impl Driver {
                 wholeness: group.wholeness,
                 uncertain: group.uncertain,
             };
-            Box::pin(self.commit(alone)).await;
+            Box::pin(self.commit(alone, None)).await;
         }
     }
 

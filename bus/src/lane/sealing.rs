@@ -8,6 +8,7 @@ use colony_core::subject::{Address, Kind, Lane, Subject};
 use colony_core::{AgentName, SpaceName};
 
 use super::driver::Driver;
+use super::queue::Queue;
 use super::{HeadMove, Receipt, Request, Sharing};
 use crate::log::{Condition, NewRecord, Scope};
 
@@ -22,6 +23,40 @@ impl Driver {
             Err(error) => {
                 self.put_back(sealed.before);
                 Err(error)
+            }
+        }
+    }
+
+    /// Seals what waits, in order, as far as the ends of its lanes are known. All that comes before it is sealed.
+    pub(super) fn seal_ahead(&mut self, queue: &mut Queue) {
+        let mut next = queue.waiting.partition_point(|request| request.sealed.is_some());
+        while let Some(request) = queue.waiting.get_mut(next) {
+            let mut authors = request.batch.entries.iter().map(|(_, sealed)| &sealed.event.author);
+            if !authors.all(|author| self.heads.contains_key(author)) {
+                return;
+            }
+            match self.seal(request) {
+                Ok(sealed) => {
+                    request.sealed = Some(sealed);
+                    next += 1;
+                }
+                Err(error) => {
+                    if let Some(request) = queue.waiting.remove(next) {
+                        request.fail(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes back what was sealed of requests, for something before it is not stored. Nothing is sealed behind them.
+    pub(super) fn unseal<'a>(
+        &mut self,
+        requests: impl IntoIterator<Item = &'a mut Request, IntoIter: DoubleEndedIterator>,
+    ) {
+        for request in requests.into_iter().rev() {
+            if let Some(sealed) = request.sealed.take() {
+                self.put_back(sealed.before);
             }
         }
     }
@@ -83,7 +118,7 @@ pub(super) fn seal_next(
 }
 
 /// A request, sealed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sealed {
     pub(super) entries: Vec<SealedLink>,
     pub(super) heads: Vec<(SealedEntry, Condition)>,
@@ -92,7 +127,7 @@ pub(super) struct Sealed {
 
 /// Where the ends of lanes were before they were moved, in the order in which they were: a writer may hold those of a thousand
 /// authors, and a unit moves few.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Before(Vec<(AgentName, LaneHead)>);
 
 impl Before {

@@ -6,7 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{ActionEvent, Class, Compensated, Intended, Resource, Taken};
-use super::occupied::{Occupied, Spans, spans};
+use super::occupied::{Occupied, Spans, by_resource, spans};
 use super::state::{Action, ActionsState, Compensation, Phase, unindex};
 use crate::protocol::limits::{MAX_INTENTS, MAX_RESOURCES};
 use crate::protocol::reputation::Deed;
@@ -163,14 +163,14 @@ impl Protocol for Compensation {
                 ActionEvent::Taken(said) => said.resources.as_slice(),
                 ActionEvent::Compensated(_) => &[],
             };
-            for (name, spans) in spans(resources) {
+            for (name, spans) in by_resource(&spans(resources)) {
                 if let Some(occupied) = state.on.get(name) {
-                    on.insert(name.to_owned(), occupied.near(&spans));
+                    on.insert(name.to_owned(), occupied.near(spans));
                 }
             }
         }
         let near = on.values().flat_map(Occupied::actions).chain([&plan.entity]);
-        let copy = |name: &EntityName| Some((name.clone(), state.get(name)?.clone()));
+        let copy = |name: &EntityName| Some((name.clone(), state.actions.get(name)?.clone()));
         let actions = near.filter_map(copy).collect();
         let owing = state.owing.get(&plan.entity).map(|to| (plan.entity.clone(), to.clone()));
         ActionsState { actions, on, owing: owing.into_iter().collect() }
@@ -211,11 +211,14 @@ impl ActionsState {
         if said.until <= now {
             return Err(Rejection::Past { until: said.until, now });
         }
-        if let Some(resource) = self.crowded(entity, &spans(&said.resources), context.time) {
+        let spans = spans(&said.resources);
+        if let Some(resource) = self.crowded(entity, &spans, context.time) {
             return Err(Rejection::Crowded { resource, limit: MAX_INTENTS });
         }
         let phase = Phase::Intended { at: context.position, until: said.until };
-        self.put(entity, known, said.resources, phase, context);
+        self.occupy(entity, known, &spans, &phase, context);
+        let action = Action { by: context.author.clone(), resources: said.resources, phase };
+        self.actions.insert(entity.clone(), action.into());
         Ok(())
     }
 
@@ -232,7 +235,7 @@ impl ActionsState {
         if let Class::Irreversible { fence } = class {
             self.irreversible(entity, &resources, &spans, fence, context)?;
         }
-        let other = self.meets(entity, &spans).map(|(name, _)| name.clone());
+        let other = self.standing(entity, &spans).cloned();
         let phase = match (class, other) {
             (Class::Compensable { how }, Some(to)) => {
                 self.owing.insert(entity.clone(), to.clone());
@@ -240,7 +243,9 @@ impl ActionsState {
             }
             (class, _) => Phase::Taken { at, class, affects },
         };
-        self.put(entity, known, resources, phase, context);
+        self.occupy(entity, known, &spans, &phase, context);
+        let action = Action { by: context.author.clone(), resources, phase };
+        self.actions.insert(entity.clone(), action.into());
         Ok(())
     }
 
@@ -328,22 +333,19 @@ impl ActionsState {
         }
     }
 
-    fn put(
+    /// Puts what was said of an action where others meet it.
+    fn occupy(
         &mut self,
         entity: &EntityName,
         known: bool,
-        resources: Vec<Resource>,
-        phase: Phase,
+        spans: &Spans<'_>,
+        phase: &Phase,
         context: &Context<'_>,
     ) {
-        if known {
+        if known && let Some(before) = self.actions.get(entity) {
             // Its own intent makes room.
-            if let Some(before) = self.actions.get(entity) {
-                unindex(&mut self.on, before);
-            }
+            unindex(&mut self.on, before);
         }
-        let action = Action { by: context.author.clone(), resources, phase };
-        self.index(entity, &action, context.time);
-        self.actions.insert(entity.clone(), action);
+        self.index(entity, spans, phase, context.time);
     }
 }

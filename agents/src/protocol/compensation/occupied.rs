@@ -14,62 +14,60 @@ use crate::protocol::time::LogTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Span {
     from: Timestamp,
-    /// Exclusive; absent means for ever.
-    until: Option<Timestamp>,
+    /// Exclusive.
+    until: Timestamp,
 }
 
 impl Span {
-    fn meets(self, other: Self) -> bool {
-        other.goes_beyond(self.from) && self.goes_beyond(other.from)
+    fn of(resource: &Resource) -> Self {
+        let ever_since = Timestamp::from_nanos(i64::MIN);
+        let for_ever = Timestamp::from_nanos(i64::MAX);
+        let Resource { name: _, from, until } = resource;
+        Self { from: from.unwrap_or(ever_since), until: until.unwrap_or(for_ever) }
     }
 
-    fn goes_beyond(self, moment: Timestamp) -> bool {
-        self.until.is_none_or(|until| until > moment)
+    fn meets(self, other: Self) -> bool {
+        other.until > self.from && self.until > other.from
     }
 }
 
-/// When an action is on each of its resources, by their names, in order; stretches of one resource that touch are one.
-pub(super) type Spans<'a> = Vec<(&'a str, Vec<Span>)>;
+/// When an action is on each of its resources: by their names, then by when they begin. Stretches of one resource that touch are one.
+pub(super) type Spans<'a> = Vec<(&'a str, Span)>;
 
 pub(super) fn spans(resources: &[Resource]) -> Spans<'_> {
-    let span = |Resource { name: _, from, until }: &Resource| {
-        let from = from.unwrap_or(Timestamp::from_nanos(i64::MIN));
-        Span { from, until: *until }
-    };
-    if let [resource] = resources {
-        // Nearly every action is on one.
-        return vec![(&resource.name, vec![span(resource)])];
-    }
-    let mut all: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
-    for resource in resources {
-        all.entry(&resource.name).or_default().push(span(resource));
-    }
-    for spans in all.values_mut() {
-        spans.sort();
-        spans.dedup_by(|next, last| {
-            let touches = last.until.is_none_or(|until| until >= next.from);
-            if touches {
-                let ends = last.until.zip(next.until);
-                last.until = ends.map(|(one, other)| one.max(other));
-            }
-            touches
-        });
-    }
-    all.into_iter().collect()
+    let mut all: Spans<'_> =
+        resources.iter().map(|resource| (resource.name.as_str(), Span::of(resource))).collect();
+    all.sort_unstable();
+    all.dedup_by(|(next_name, next), (name, last)| {
+        let touches = next_name == name && last.until >= next.from;
+        if touches {
+            last.until = last.until.max(next.until);
+        }
+        touches
+    });
+    all
+}
+
+/// Returns the stretches of each resource together.
+pub(super) fn by_resource<'a>(
+    spans: &'a [(&'a str, Span)],
+) -> impl Iterator<Item = (&'a str, &'a [(&'a str, Span)])> {
+    let same = |(one, _): &(&str, Span), (other, _): &(&str, Span)| one == other;
+    spans.chunk_by(same).filter_map(|of_one| Some((of_one.first()?.0, of_one)))
 }
 
 /// Returns whether any of these meets any of those. Both are in order, and none meets its neighbour.
-fn meet(these: &[Span], those: &[Span]) -> bool {
+fn meet(these: &[(&str, Span)], those: &[Span]) -> bool {
     let (mut these, mut those) = (these.iter().peekable(), those.iter().peekable());
-    while let (Some(this), Some(that)) = (these.peek(), those.peek()) {
+    while let (Some((_, this)), Some(that)) = (these.peek(), those.peek()) {
         if this.meets(**that) {
             return true;
         }
         if this.from < that.from {
-            these.next()
+            these.next();
         } else {
-            those.next()
-        };
+            those.next();
+        }
     }
     false
 }
@@ -87,7 +85,7 @@ pub(super) struct Occupied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Act {
     action: EntityName,
-    until: Option<Timestamp>,
+    until: Timestamp,
 }
 
 /// An intent, as far as it is on one resource.
@@ -112,19 +110,17 @@ impl Occupied {
     fn first(&self, span: Span) -> Option<(&Timestamp, &Act)> {
         // Acts are apart from each other: only the last that began by then can reach into the stretch.
         let before = self.acts.range(..=span.from).next_back();
-        let before = before.filter(|(_, act)| act.until.is_none_or(|until| until > span.from));
-        let within = || {
+        before.filter(|(_, act)| act.until > span.from).or_else(|| {
             let after = (Bound::Excluded(span.from), Bound::Unbounded);
-            self.acts.range(after).next().filter(|(from, _)| span.goes_beyond(**from))
-        };
-        before.or_else(within)
+            self.acts.range(after).next().filter(|(from, _)| **from < span.until)
+        })
     }
 
     /// Returns the first live intent of another action that meets one of these stretches, and where it stands.
     pub(super) fn intended(
         &self,
         action: &EntityName,
-        spans: &[Span],
+        spans: &[(&str, Span)],
         time: LogTime,
     ) -> Option<(Position, &EntityName)> {
         let mut intents = self.intents.iter().filter(|(_, intent)| {
@@ -145,15 +141,15 @@ impl Occupied {
         live.count() >= MAX_INTENTS
     }
 
-    pub(super) fn take(&mut self, action: &EntityName, spans: &[Span]) {
-        for Span { from, until } in spans {
+    pub(super) fn take(&mut self, action: &EntityName, spans: &[(&str, Span)]) {
+        for (_, Span { from, until }) in spans {
             let act = Act { action: action.clone(), until: *until };
             self.acts.insert(*from, act);
         }
     }
 
-    pub(super) fn release(&mut self, spans: &[Span]) {
-        for span in spans {
+    pub(super) fn release(&mut self, spans: &[(&str, Span)]) {
+        for (_, span) in spans {
             self.acts.remove(&span.from);
         }
     }
@@ -171,8 +167,8 @@ impl Occupied {
     }
 
     /// Returns the part of it that these stretches can meet: of acts, one for each; and all intents.
-    pub(super) fn near(&self, spans: &[Span]) -> Self {
-        let acts = spans.iter().filter_map(|span| self.first(*span));
+    pub(super) fn near(&self, spans: &[(&str, Span)]) -> Self {
+        let acts = spans.iter().filter_map(|(_, span)| self.first(*span));
         let acts = acts.map(|(from, act)| (*from, act.clone())).collect();
         Self { acts, intents: self.intents.clone() }
     }

@@ -6,7 +6,7 @@ use colony_core::{AgentName, EntityName, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Class, Resource};
-use super::occupied::{Intent, Occupied, Spans, spans};
+use super::occupied::{Intent, Occupied, Spans, by_resource, spans};
 use crate::protocol::time::LogTime;
 
 /// P10: acts, and how those in conflict are made good.
@@ -16,7 +16,8 @@ pub struct Compensation;
 /// All actions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionsState {
-    pub(super) actions: BTreeMap<EntityName, Action>,
+    /// Boxed, for a tree with large nodes is slow to grow.
+    pub(super) actions: BTreeMap<EntityName, Box<Action>>,
     /// What stands or is intended on a resource, by its name.
     pub(super) on: BTreeMap<String, Occupied>,
     /// Which actions owe a compensation.
@@ -75,12 +76,12 @@ pub enum Phase {
 impl ActionsState {
     /// Returns an action.
     pub fn get(&self, action: &EntityName) -> Option<&Action> {
-        self.actions.get(action)
+        self.actions.get(action).map(Box::as_ref)
     }
 
     /// Returns all actions, in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&EntityName, &Action)> {
-        self.actions.iter()
+        self.actions.iter().map(|(name, action)| (name, action.as_ref()))
     }
 
     /// Returns the actions of an agent that owe a compensation, each with the one it gives way to.
@@ -99,11 +100,17 @@ impl ActionsState {
         action: &EntityName,
         spans: &Spans<'_>,
     ) -> Option<(&EntityName, &Action)> {
-        let found = spans.iter().find_map(|(name, spans)| {
-            let occupied = self.on.get(*name)?;
-            spans.iter().find_map(|span| occupied.standing(*span)).filter(|other| *other != action)
-        });
-        self.actions.get_key_value(found?)
+        self.named(self.standing(action, spans)?)
+    }
+
+    /// Returns the name of that action: its look-up is dear where nobody asks for more.
+    pub(super) fn standing(&self, action: &EntityName, spans: &Spans<'_>) -> Option<&EntityName> {
+        let standing = |(name, span): &(&str, _)| self.on.get(*name)?.standing(*span);
+        spans.iter().find_map(|span| standing(span).filter(|other| *other != action))
+    }
+
+    fn named(&self, action: &EntityName) -> Option<(&EntityName, &Action)> {
+        self.actions.get_key_value(action).map(|(name, action)| (name, action.as_ref()))
     }
 
     /// Returns the live intent of another that these resources meet; the first in the log.
@@ -113,11 +120,10 @@ impl ActionsState {
         spans: &Spans<'_>,
         time: LogTime,
     ) -> Option<(&EntityName, &Action)> {
-        let first = spans
-            .iter()
-            .filter_map(|(name, spans)| self.on.get(*name)?.intended(action, spans, time));
+        let first = by_resource(spans)
+            .filter_map(|(name, spans)| self.on.get(name)?.intended(action, spans, time));
         let (_, found) = first.min_by_key(|(at, _)| *at)?;
-        self.actions.get_key_value(found)
+        self.named(found)
     }
 
     /// Returns a resource on which no further intent has room, if there is one.
@@ -128,21 +134,28 @@ impl ActionsState {
         time: LogTime,
     ) -> Option<String> {
         let full = |name: &&str| self.on.get(*name).is_some_and(|on| on.is_crowded(action, time));
-        spans.iter().map(|(name, _)| *name).find(full).map(str::to_owned)
+        by_resource(spans).map(|(name, _)| name).find(full).map(str::to_owned)
     }
 
     /// Puts an action where others meet it, as far as they can: an intent, or an act that stands and does not merge.
-    pub(super) fn index(&mut self, name: &EntityName, action: &Action, time: LogTime) {
-        if !is_met(&action.phase) {
+    pub(super) fn index(
+        &mut self,
+        name: &EntityName,
+        spans: &Spans<'_>,
+        phase: &Phase,
+        time: LogTime,
+    ) {
+        if !is_met(phase) {
             return;
         }
-        for (resource, spans) in spans(&action.resources) {
-            match &action.phase {
+        for (resource, spans) in by_resource(spans) {
+            match phase {
                 Phase::Intended { at, until } => {
+                    let spans = spans.iter().map(|(_, span)| *span).collect();
                     let intent = Intent { action: name.clone(), ends: *until, spans };
                     self.occupied(resource).intend(*at, intent, time);
                 }
-                _ => self.occupied(resource).take(name, &spans),
+                _ => self.occupied(resource).take(name, spans),
             }
         }
     }
@@ -167,11 +180,11 @@ pub(super) fn unindex(index: &mut BTreeMap<String, Occupied>, action: &Action) {
     if !is_met(&action.phase) {
         return;
     }
-    for (resource, spans) in spans(&action.resources) {
+    for (resource, spans) in by_resource(&spans(&action.resources)) {
         if let Some(occupied) = index.get_mut(resource) {
             match &action.phase {
                 Phase::Intended { at, .. } => occupied.forget(*at),
-                _ => occupied.release(&spans),
+                _ => occupied.release(spans),
             }
             if occupied.is_empty() {
                 index.remove(resource);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use colony_agents::protocol::{Coordination, Millis, Outcome};
-use colony_agents::ready::{Assigned, Client, Conductor, Role, Shift, ShiftOptions, Space};
+use colony_agents::ready::{Assigned, Conductor, Role, Shift, ShiftError, ShiftOptions, Space};
 use colony_bus::{Bus, Query};
 use colony_core::SpaceName;
 use futures_util::TryStreamExt as _;
@@ -12,7 +12,7 @@ use futures_util::TryStreamExt as _;
 use super::super::server::{Server, space};
 use super::super::{BenchError, Effort, Row, median, raw};
 use super::redis::Redis;
-use super::{LIMIT, SILENT, boxed, join, locked, plan, worker};
+use super::{LIMIT, SILENT, boxed, decision, join, locked, plan, worker};
 use crate::failure::Failure;
 
 /// How many agents, and what their rows are called.
@@ -101,7 +101,7 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
     Ok(rows)
 }
 
-/// Lets agents claim tasks until all are done.
+/// Lets agents claim tasks until all are done. Who offers them only offers, as beside the lock.
 async fn claimed(
     server: &Server,
     space: &SpaceName,
@@ -109,8 +109,11 @@ async fn claimed(
     tasks: usize,
 ) -> Result<Run, Failure> {
     let members = (0..agents).map(|_| boxed(worker(SILENT, Millis::new(0)))).collect();
-    let (seconds, reader) =
-        run(server, space, members, boxed(Client { plan: plan(tasks) }), tasks).await?;
+    let (shift, reader) = crew(server, space, members).await?;
+    let client = join(server, space, ["client".to_owned()]).await?.remove(0);
+    let begin = Instant::now();
+    decision::offer(&client, tasks).await?;
+    let seconds = end(shift, tasks, begin).await?;
     let (messages, wrong) = audit(&reader, tasks).await?;
     Ok(Run {
         tasks_per_s: tasks as f64 / seconds,
@@ -127,36 +130,40 @@ async fn conducted_by_one(
     tasks: usize,
 ) -> Result<f64, Failure> {
     let assigned = || boxed(Assigned { worker: worker(SILENT, Millis::new(0)) });
-    let members = (0..agents).map(|_| assigned()).collect();
-    let conductor = boxed(Conductor::new(plan(tasks), SILENT));
-    let (seconds, _) = run(server, space, members, conductor, tasks).await?;
+    let (shift, _) = crew(server, space, (0..agents).map(|_| assigned()).collect()).await?;
+    let leading = join(server, space, ["leader".to_owned()]).await?.remove(0);
+    let begin = Instant::now();
+    let members = vec![(leading.clone(), boxed(Conductor::new(plan(tasks), SILENT)))];
+    let led = Shift::start(leading, members, ShiftOptions::default()).await.map_err(stopped)?;
+    let seconds = end(shift, tasks, begin).await?;
+    led.stop().await.map_err(stopped)?;
     Ok(tasks as f64 / seconds)
 }
 
-/// Runs workers of one process and a leader of another connection; the seconds from the leader's beginning to the last delivery.
-async fn run(
+fn stopped(error: ShiftError) -> Failure {
+    BenchError::Shift(error).into()
+}
+
+/// Starts workers of one process.
+async fn crew(
     server: &Server,
     space: &SpaceName,
     workers: Vec<Box<dyn Role>>,
-    leader: Box<dyn Role>,
-    tasks: usize,
-) -> Result<(f64, Bus), Failure> {
-    let stopped = |error| Failure::from(BenchError::Shift(error));
+) -> Result<(Shift, Bus), Failure> {
     let buses = join(server, space, (0..workers.len()).map(|n| format!("agent-{n}"))).await?;
     let reader = server.bus(space, "reader").await?;
     let members = buses.into_iter().zip(workers).collect();
-    let shift =
-        Shift::start(reader.clone(), members, ShiftOptions::default()).await.map_err(stopped)?;
-    let leading = join(server, space, ["leader".to_owned()]).await?.remove(0);
-    let begin = Instant::now();
-    let members = vec![(leading.clone(), leader)];
-    let led = Shift::start(leading, members, ShiftOptions::default()).await.map_err(stopped)?;
+    let shift = Shift::start(reader.clone(), members, ShiftOptions::default()).await;
+    Ok((shift.map_err(stopped)?, reader))
+}
+
+/// Waits until all is delivered; the seconds since the beginning.
+async fn end(shift: Shift, tasks: usize, begin: Instant) -> Result<f64, Failure> {
     let late = |_| raw("the tasks were not done in time");
     tokio::time::timeout(LIMIT, shift.delivered(tasks as u64)).await.map_err(late)?;
     let seconds = begin.elapsed().as_secs_f64();
-    led.stop().await.map_err(stopped)?;
     shift.stop().await.map_err(stopped)?;
-    Ok((seconds, reader))
+    Ok(seconds)
 }
 
 /// Reads what happened: how many events there are, and how many tasks had not exactly one worker and one result.
