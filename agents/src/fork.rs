@@ -91,7 +91,7 @@ pub async fn compare(
 }
 
 async fn outputs(bus: &Bus, after: Position) -> Result<BTreeMap<Position, Vec<Event>>, EntryError> {
-    let filter = Filter { authors: [bus.agent().clone()].into(), ..Filter::default() };
+    let filter = Filter::lanes_of(bus.agent().clone());
     let query = Query { filter, after: Some(colony_bus::Cut::Position(after)), ..Query::default() };
     let mut entries = bus.read(query).await?;
     let mut outputs: BTreeMap<Position, Vec<Event>> = BTreeMap::new();

@@ -278,7 +278,7 @@ impl Verified {
 
 impl Record {
     async fn open(bus: &Bus) -> Result<Self, VerifyError> {
-        let filter = Filter { authors: [bus.agent().clone()].into(), ..Filter::default() };
+        let filter = Filter::lanes_of(bus.agent().clone());
         let query = Query { filter, ..Query::default() };
         let mut record = Self {
             entries: bus.read(query).await.map_err(EntryError::Read)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::envelope::Entry;
 use crate::limits::MAX_SERVER_FILTERS;
 use crate::name::{AgentName, DocumentName, EntityName, EventId, EventType, SpaceName};
-use crate::subject::{Address, Kind, Pattern, Token, space_filter};
+use crate::subject::{Address, Kind, Pattern, Token, author_filter, space_filter};
 
 /// Selects entries. Each list that is not empty must hold the entry's value; lists are joined by "and".
 ///
@@ -107,6 +107,12 @@ impl Filter {
         Self { kinds: [EntryKind::Document].into(), documents: [name].into(), ..Self::default() }
     }
 
+    /// Selects what is in the lanes of one author: all that it said, but for the heads of entities that it moved.
+    pub fn lanes_of(author: AgentName) -> Self {
+        let kinds = EntryKind::ALL.into_iter().filter(|kind| *kind != EntryKind::Head);
+        Self { kinds: kinds.collect(), authors: [author].into(), ..Self::default() }
+    }
+
     /// Returns whether the filter selects everything.
     pub fn is_all(&self) -> bool {
         *self == Self::default()
@@ -163,6 +169,11 @@ impl Filter {
             && self.documents.is_empty();
         if any && self.authors.is_empty() {
             return vec![space_filter(space)];
+        }
+        if let Some(author) = self.authors.first()
+            && *self == Self::lanes_of(author.clone())
+        {
+            return vec![author_filter(space, author)];
         }
         let authors: Vec<Option<&str>> = options(self.authors.iter().map(AgentName::as_str), true);
         let mut out = BTreeSet::new();
@@ -298,5 +309,14 @@ mod tests {
         let mut filter = Filter::document("notes".parse().unwrap());
         filter.authors.insert("ada".parse().unwrap());
         assert_eq!(filter.subjects(&space()), ["colony.lab.ada.*.doc.notes"]);
+    }
+
+    #[test]
+    fn the_lanes_of_an_author_are_one_subject() {
+        let lanes = Filter::lanes_of("ada".parse().unwrap());
+        assert_eq!(lanes.subjects(&space()), ["colony.lab.ada.>"]);
+        // Heads that she moved are elsewhere.
+        let all = Filter { authors: lanes.authors, ..Filter::default() };
+        assert_eq!(all.subjects(&space()), ["colony.lab.>"]);
     }
 }

@@ -255,6 +255,15 @@ pub fn lane_filter(space: &SpaceName, lane: &Lane) -> String {
     out + ".>"
 }
 
+/// Returns everything in the lanes of one author, as a subject filter.
+///
+/// For reading only: a condition on it would not see those on a lane.
+pub fn author_filter(space: &SpaceName, author: &AgentName) -> String {
+    let mut out = branch(space);
+    push(&mut out, author.as_str());
+    out + ".>"
+}
+
 /// Returns everything in the lanes of one name, whoever their authors, as a subject filter.
 ///
 /// For reading only: a condition on it would not see those on a lane.

@@ -1,6 +1,7 @@
 //! Reacting to events: how long one reaction takes, how many a second, and what it costs to stand by, to verify and to start
 //! again.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_nats::jetstream;
@@ -19,7 +20,7 @@ use crate::failure::Failure;
 mod agents;
 mod raw;
 
-use agents::{Answerer, Counter, Times, asked};
+use agents::{Answerer, Counter, Times, asked, asked_filter};
 
 /// Events of one caller, one after the other.
 const ONE_BY_ONE: usize = 2_000;
@@ -51,7 +52,7 @@ pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row
     }
     cluster.stop().await?;
     rows.extend(backlog(one, effort).await?);
-    rows.push(side_by_side(one, effort).await?);
+    rows.extend(side_by_side(one, effort).await?);
     rows.extend(history(one, effort).await?);
     Ok(rows)
 }
@@ -146,10 +147,12 @@ async fn work_off(
     Ok(took.as_secs_f64())
 }
 
-/// Measures agents that work off a backlog each, at the same time, beside as many raw writers of batches.
-async fn side_by_side(server: &Server, effort: Effort) -> Result<Row, Failure> {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+/// Measures agents that work off a backlog each, at the same time: beside as many raw writers of batches, and beside as many raw
+/// clients that read what they answer.
+async fn side_by_side(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
+    let (mut ours, mut writing, mut answering) = (Vec::new(), Vec::new(), Vec::new());
     let events = effort.of(BACKLOG_EACH);
+    let rate = |begun: Instant| (events * AGENTS) as f64 / begun.elapsed().as_secs_f64();
     let about = server.bus(&space("react_many", 0), "asker").await?;
     for round in 0..effort.rounds {
         let space = space("react_many", round);
@@ -168,23 +171,45 @@ async fn side_by_side(server: &Server, effort: Effort) -> Result<Row, Failure> {
             let last = tail.get().saturating_sub((AGENTS - 1 - kind) as u64);
             instance.reacted_to(Position::new(last)).await;
         }
-        ours.push((events * AGENTS) as f64 / begun.elapsed().as_secs_f64());
+        ours.push(rate(begun));
         for instance in running {
             stop(instance).await?;
         }
-        let mut writers = Vec::new();
+        let mut clients = Vec::new();
         for _ in 0..AGENTS {
-            let raw = server.raw(&space).await?;
-            writers.push(tokio::spawn(async move { raw::batches(&raw, events, unit()).await }));
+            clients.push(Arc::new(server.raw(&space).await?));
         }
-        let mut total = 0.0;
-        for writer in writers {
-            total += writer.await.map_err(failed)??;
-        }
-        theirs.push(total);
+        let begun = Instant::now();
+        let write = clients.iter().map(Arc::clone);
+        all(write.map(|raw| async move { raw::batches(&raw, events, unit()).await })).await?;
+        writing.push(rate(begun));
+        let stream = format!("COLONY_{space}");
+        let begun = Instant::now();
+        let answer = clients.iter().enumerate().map(|(kind, raw)| {
+            let (raw, stream) = (Arc::clone(raw), stream.clone());
+            let filter = asked_filter(kind).subjects(&space).remove(0);
+            async move { raw::answers(&raw, (&stream, filter), events, unit()).await }
+        });
+        all(answer).await?;
+        answering.push(rate(begun));
     }
-    let raw = Some(median(&mut theirs));
-    Ok(Row::new("react_16_agents", "reactions/s", median(&mut ours), raw, about.description()))
+    let (ours, about) = (median(&mut ours), about.description());
+    let beside =
+        |name, raw: &mut Vec<f64>| Row::new(name, "reactions/s", ours, Some(median(raw)), about);
+    Ok(vec![
+        beside("react_16_agents", &mut writing),
+        beside("react_16_agents_vs_raw_answers", &mut answering),
+    ])
+}
+
+/// Waits for all of them, each a task of its own.
+async fn all<T: Send + 'static>(
+    each: impl Iterator<Item = impl Future<Output = Result<T, Failure>> + Send + 'static>,
+) -> Result<(), Failure> {
+    for task in each.map(tokio::spawn).collect::<Vec<_>>() {
+        task.await.map_err(failed)??;
+    }
+    Ok(())
 }
 
 /// Measures what an agent with a long history costs to verify and to start again, and the memory of this whole process once the
@@ -211,6 +236,10 @@ async fn history(server: &Server, effort: Effort) -> Result<Vec<Row>, Failure> {
         let bus = server.bus(&space, "counter").await?;
         let found = verify(&bus, Counter, VerifyRange::default()).await;
         let found = found.map_err(BenchError::Verify)?;
+        if let Some(difference) = found.difference {
+            let text = format!("a handler that did not change differs: {difference:?}");
+            return Err(BenchError::Process(text).into());
+        }
         verified.push(found.reactions as f64 / begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         reading.push(count(&asker).await? as f64 / begun.elapsed().as_secs_f64());

@@ -6,13 +6,19 @@ use std::time::Instant;
 
 use colony_agents::{Agent, HandlerError, Interest, Reaction};
 use colony_bus::Draft;
-use colony_core::{Entry, EventType, Position};
+use colony_core::{Entry, EntryKind, EventType, Filter, Position};
 
 use super::super::append::{data, draft};
 
 /// Makes an event of a kind, of which there are several so that agents can have their own.
 pub(super) fn asked(kind: usize) -> Draft {
     Draft::new(kind_of(kind)).data(data())
+}
+
+/// Selects the events of a kind.
+pub(super) fn asked_filter(kind: usize) -> Filter {
+    let (kinds, types) = ([EntryKind::Event].into(), [kind_of(kind)].into());
+    Filter { kinds, types, ..Filter::default() }
 }
 
 fn kind_of(kind: usize) -> EventType {
