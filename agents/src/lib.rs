@@ -8,6 +8,7 @@
 
 mod agent;
 mod derived;
+mod group;
 mod interest;
 mod schedule;
 

@@ -89,7 +89,8 @@ impl EventLog for JetStreamLog {
     }
 
     fn append(&self, unit: Unit) -> BoxFuture<'_, Result<Ticket, AppendError>> {
-        Box::pin(append::append(self.clone(), unit))
+        // A unit is sent as one: it must not stop half-way for the sake of other tasks.
+        Box::pin(tokio::task::unconstrained(append::append(self.clone(), unit)))
     }
 
     fn read(&self, range: Range) -> BoxFuture<'_, Result<Records, ReadError>> {

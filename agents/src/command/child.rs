@@ -11,6 +11,7 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::error::CommandError;
 use super::protocol::{Answer, EventLine, MAX_ANSWER_BYTES};
+use crate::group::Group;
 
 /// How long a process whose input was closed may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -20,11 +21,9 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 const QUOTED_BYTES: usize = 200;
 
 /// A process. Dropped, it is killed with all that it has started.
-///
-/// It is in a process group of its own, so that a Ctrl-C meant for its agent does not reach it.
 #[derive(Debug)]
 pub(super) struct Child {
-    process: tokio::process::Child,
+    process: Group,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     /// Bytes that it has written in answer to the event that it was given.
@@ -45,12 +44,10 @@ pub(super) enum Idleness {
 impl Child {
     pub(super) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, CommandError> {
         let mut command = Command::new(program);
-        command.args(arguments).kill_on_drop(true);
+        command.args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        #[cfg(unix)]
-        command.process_group(0);
         let failed = |source| CommandError::Start { program: program.to_owned(), source };
-        let mut process = command.spawn().map_err(failed)?;
+        let mut process = Group::spawn(&mut command).map_err(failed)?;
         let input = process.stdin.take();
         let missing = || failed(std::io::ErrorKind::BrokenPipe.into());
         let output = BufReader::new(process.stdout.take().ok_or_else(missing)?);
@@ -126,20 +123,6 @@ impl Child {
     async fn ended(&mut self) -> CommandError {
         let status = tokio::time::timeout(LAST_WORD, self.process.wait()).await;
         CommandError::Ended { status: status.ok().and_then(Result::ok) }
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Without an id it has ended and was waited for; its number may be another's by now.
-        #[cfg(unix)]
-        if let Some(id) = self.process.id()
-            && let Some(group) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw)
-        {
-            let kill = rustix::process::Signal::KILL;
-            // There may be nobody left in the group.
-            let _ = rustix::process::kill_process_group(group, kill);
-        }
     }
 }
 

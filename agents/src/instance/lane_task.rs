@@ -3,7 +3,7 @@
 //! What may be committed is the [`Reactor`]'s to say. Here are the parts that wait: for the log, for the handler, for the clock.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -236,6 +236,13 @@ impl LaneTask {
         loop {
             let now = Instant::now();
             self.proceed(now);
+            // Before anything else is done: so a unit is sent at once.
+            let appended = futures_util::poll!(pin!(next(&mut self.appending)));
+            if let Poll::Ready(appended) = appended {
+                self.appended(appended)?;
+                continue;
+            }
+            self.seal_ahead();
             self.handle_at_once().await;
             self.tell();
             if let Some(deadline) = self.stop_at
@@ -294,6 +301,14 @@ impl LaneTask {
             self.handler = None;
             self.handled(handled);
             self.proceed(Instant::now());
+            self.seal_ahead();
+        }
+    }
+
+    /// Makes the next unit ready while one is on its way.
+    fn seal_ahead(&mut self) {
+        if self.appending.is_some() {
+            self.ready.seal_next(&self.lanes, &self.reactor);
         }
     }
 
@@ -382,9 +397,6 @@ impl LaneTask {
         }
         if self.reading.is_none() && self.appending.is_none() {
             self.append();
-        }
-        if self.appending.is_some() {
-            self.ready.seal_next(&self.lanes, &self.reactor);
         }
         if self.reading.is_none() && self.look_at().is_some_and(|at| at <= now) {
             let (lanes, number) = (self.lanes.clone(), self.glimpsed.0);

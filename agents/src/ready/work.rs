@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use colony_core::EntityName;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::group::Group;
 use crate::protocol::task::Offered;
 use crate::protocol::{Json, Millis};
 
@@ -75,7 +76,7 @@ impl Work {
     /// [`WorkError`].
     ///
     /// # Cancel safety
-    /// Dropped, a command is killed.
+    /// Dropped, a command is killed, with all that it has started.
     pub async fn run(&self, task: &EntityName, offered: &Offered) -> Result<Json, WorkError> {
         match self {
             Self::Simulated { duration_ms } => {
@@ -99,29 +100,34 @@ async fn command(
     offered: &Offered,
 ) -> Result<Json, WorkError> {
     let failed = |source| WorkError::Run { program: program.to_owned(), source };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("COLONY_TASK", task.as_str())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("COLONY_TASK", task.as_str());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Group::spawn(&mut command).map_err(failed)?;
     let input = serde_json::to_vec(offered).map_err(|error| failed(error.into()))?;
-    if let Some(mut stdin) = child.stdin.take() {
+    if let Some(mut stdin) = process.stdin.take() {
         // A command may end without having read what it was told.
         drop(stdin.write_all(&input).await);
     }
-    let output = child.wait_with_output().await.map_err(failed)?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+    let (output, errors) = (process.stdout.take(), process.stderr.take());
+    let (status, output, errors) =
+        tokio::try_join!(process.wait(), read(output), read(errors)).map_err(failed)?;
+    if !status.success() {
+        let said = String::from_utf8_lossy(&errors);
         let said = said.trim().chars().rev().take(200).collect::<Vec<_>>();
         let said = said.into_iter().rev().collect();
         let program = program.to_owned();
-        return Err(WorkError::Failed { program, status: output.status, said });
+        return Err(WorkError::Failed { program, status, said });
     }
-    json(&output.stdout)
+    json(&output)
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
 }
 
 fn json(output: &[u8]) -> Result<Json, WorkError> {
@@ -162,5 +168,37 @@ mod tests {
         let run = vec!["/nowhere/at/all".to_owned()];
         let missing = Work::Command { run }.run(&"a".parse().unwrap(), &offered()).await;
         assert!(matches!(missing, Err(WorkError::Run { .. })));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_command_that_is_given_up_takes_along_what_it_started() {
+        /// Far more than it takes.
+        const LIMIT: Duration = Duration::from_secs(60);
+        const PAUSE: Duration = Duration::from_millis(5);
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("started");
+        let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", note.display());
+        let working = tokio::spawn(async move { shell(&script).await.map(drop) });
+        let started = tokio::time::timeout(LIMIT, async {
+            loop {
+                match std::fs::read_to_string(&note) {
+                    Ok(started) => break started,
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        });
+        let stat = format!("/proc/{}/stat", started.await.unwrap().trim());
+        // What has ended may still be listed, until somebody asks how.
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(runs());
+        working.abort();
+        assert!(working.await.unwrap_err().is_cancelled());
+        let gone = async {
+            while runs() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, gone).await.unwrap();
     }
 }

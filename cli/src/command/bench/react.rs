@@ -159,10 +159,13 @@ async fn side_by_side(server: &Server, effort: Effort) -> Result<Vec<Row>, Failu
         let bus = server.bus(&space, "asker").await?;
         read::fill(&bus, events * AGENTS, |number| asked(number % AGENTS)).await?;
         let tail = bus.tail().await?;
+        let mut buses = Vec::new();
+        for kind in 0..AGENTS {
+            buses.push(server.bus(&space, &format!("{AGENT}-{kind}")).await?);
+        }
         let begun = Instant::now();
         let mut running = Vec::new();
-        for kind in 0..AGENTS {
-            let bus = server.bus(&space, &format!("{AGENT}-{kind}")).await?;
+        for (kind, bus) in buses.into_iter().enumerate() {
             let answerer = Answerer { kind, outputs: 1, ..Answerer::default() };
             running.push(start(bus, answerer, InstanceOptions::default()).await?);
         }
