@@ -242,7 +242,13 @@ impl Hand {
                     Some(Order::Lose(agent)) => drop(self.crew.lose(&agent)),
                     Some(Order::Stop) | None => break,
                 },
-                Some((agent, appended)) = self.on_their_way.next() => settle(agent, appended)?,
+                Some((agent, appended)) = self.on_their_way.next() => {
+                    settle(agent, appended)?;
+                    // What was stored together is answered together.
+                    while let Some(Some((agent, appended))) = self.on_their_way.next().now_or_never() {
+                        settle(agent, appended)?;
+                    }
+                }
                 delivery = next(&mut entries), if room => match delivery {
                     Some(delivery) => {
                         let mut delivery = Some(delivery);
@@ -258,10 +264,13 @@ impl Hand {
                     None => entries = None,
                 },
                 Some(worked) = self.work.join_next() => {
-                    let Ok(Worked { agent, task, fence, result }) = worked else { continue };
-                    let result = result.as_ref().map_err(String::as_str);
-                    let due = self.crew.worked(&agent, &task, fence, result, now());
-                    self.act(due, None).await?;
+                    let mut worked = Some(worked);
+                    while let Some(end) = worked.take() {
+                        if let Ok(end) = end {
+                            self.worked(end).await?;
+                        }
+                        worked = self.work.try_join_next();
+                    }
                 }
                 _ = look.tick() => {
                     if entries.is_none() {
@@ -301,6 +310,13 @@ impl Hand {
             self.ignored += 1;
         }
         self.act(due, Some(Arc::from(entry))).await
+    }
+
+    async fn worked(&mut self, end: Worked) -> Result<(), ShiftError> {
+        let Worked { agent, task, fence, result } = end;
+        let result = result.as_ref().map_err(String::as_str);
+        let due = self.crew.worked(&agent, &task, fence, result, now());
+        self.act(due, None).await
     }
 
     async fn act(&mut self, due: Vec<Due>, cause: Option<Arc<Entry>>) -> Result<(), ShiftError> {
