@@ -21,7 +21,7 @@ async fn a_cluster_of_three_survives_the_kill_of_one() {
     // Ready means that a stream with three replicas can be created at once.
     let config = stream::Config { name: "s".into(), num_replicas: 3, ..Default::default() };
     jetstream.create_stream(config).await.unwrap();
-    jetstream.publish("s", "1".into()).await.unwrap().await.unwrap();
+    publish_until_acknowledged(&jetstream).await;
 
     for killed in 0..3 {
         cluster.kill_node(killed).await.unwrap();
@@ -67,14 +67,18 @@ async fn a_node_that_lost_its_disk_gets_everything_back_under_its_name() {
     let jetstream = jetstream::new(async_nats::connect(&cluster.urls()[..]).await.unwrap());
     let config = stream::Config { name: "s".into(), num_replicas: 3, ..Default::default() };
     jetstream.create_stream(config).await.unwrap();
+    // The node that we are connected to may hear of the stream a moment later.
+    publish_until_acknowledged(&jetstream).await;
     for _ in 0..100 {
         jetstream.publish("s", "1".into()).await.unwrap().await.unwrap();
     }
+    let stored = jetstream.get_stream("s").await.unwrap().cached_info().state.messages;
+    assert!(stored > 100, "{stored}");
     cluster.kill_node(0).await.unwrap();
     fs::remove_dir_all(cluster.nodes()[0].store_dir().join("jetstream")).unwrap();
     cluster.restart_node(0).await.unwrap();
     let complete = async {
-        while !holds_all(&jetstream).await {
+        while !holds_all(&jetstream, stored).await {
             tokio::task::yield_now().await;
         }
     };
@@ -82,10 +86,10 @@ async fn a_node_that_lost_its_disk_gets_everything_back_under_its_name() {
 }
 
 /// Whether all three replicas of the stream are up to date.
-async fn holds_all(jetstream: &jetstream::Context) -> bool {
+async fn holds_all(jetstream: &jetstream::Context, stored: u64) -> bool {
     let Ok(stream) = jetstream.get_stream("s").await else { return false };
     let cluster = stream.cached_info().cluster.clone().unwrap();
-    stream.cached_info().state.messages == 100
+    stream.cached_info().state.messages == stored
         && cluster.replicas.len() == 2
         && cluster.replicas.iter().all(|replica| replica.current && !replica.offline)
 }
