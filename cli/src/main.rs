@@ -23,10 +23,6 @@ mod show;
 mod source;
 mod span;
 
-/// Events are many small pieces of memory, made by one thread and given back by another.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let invocation = match options::parse() {
         Ok(invocation) => invocation,
