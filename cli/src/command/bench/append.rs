@@ -20,23 +20,48 @@ const RAW_WINDOW: usize = 256;
 pub(super) async fn measure(servers: &Servers, effort: Effort) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let many = [
-        ("append_64_callers", &servers.usual, 64, effort.of(100_000)),
-        ("append_256_callers", &servers.usual, 256, effort.of(100_000)),
-        ("append_64_callers_sync_always", &servers.synced, 64, effort.of(5_000)),
-        ("append_256_callers_sync_always", &servers.synced, 256, effort.of(10_000)),
+        (
+            ["append_64_callers", "append_64_callers_vs_raw_callers"],
+            &servers.usual,
+            64,
+            effort.of(100_000),
+        ),
+        (
+            ["append_256_callers", "append_256_callers_vs_raw_callers"],
+            &servers.usual,
+            256,
+            effort.of(100_000),
+        ),
+        (
+            ["append_64_callers_sync_always", "append_64_callers_sync_always_vs_raw_callers"],
+            &servers.synced,
+            64,
+            effort.of(5_000),
+        ),
+        (
+            ["append_256_callers_sync_always", "append_256_callers_sync_always_vs_raw_callers"],
+            &servers.synced,
+            256,
+            effort.of(10_000),
+        ),
     ];
-    for (name, server, concurrent, appends) in many {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for ([name, beside], server, concurrent, appends) in many {
+        let (mut ours, mut theirs, mut alike) = (Vec::new(), Vec::new(), Vec::new());
         let mut description = None;
         for round in 0..effort.rounds {
             let space = space(name, round);
             let bus = server.bus(&space, "bench").await?;
             ours.push(callers(&bus, concurrent, appends).await?);
             theirs.push(raw_pipelined(server, &space, appends).await?);
+            alike.push(raw_callers(server, &space, concurrent, appends).await?);
             description = Some(bus.description().clone());
         }
-        let raw = Some(median(&mut theirs));
-        rows.extend(description.map(|d| Row::new(name, "appends/s", median(&mut ours), raw, &d)));
+        let Some(description) = description else { continue };
+        let ours = median(&mut ours);
+        for (name, mut raw) in [(name, theirs), (beside, alike)] {
+            let raw = Some(median(&mut raw));
+            rows.push(Row::new(name, "appends/s", ours, raw, &description));
+        }
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let space = space("append_one_caller_p50", 0);
@@ -105,6 +130,34 @@ async fn raw_pipelined(
         ticket.await.map_err(raw)?;
     }
     Ok(appends as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Acknowledged publishes per second of many callers of the raw client, each of which awaits its own acknowledgement, as ours do.
+async fn raw_callers(
+    server: &Server,
+    space: &colony_core::SpaceName,
+    concurrent: usize,
+    appends: usize,
+) -> Result<f64, Failure> {
+    let (context, subject) = server.raw(space).await?;
+    let payload = Bytes::from(vec![7; DATA_BYTES]);
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..concurrent)
+        .map(|_| {
+            let (context, subject, payload) = (context.clone(), subject.clone(), payload.clone());
+            tokio::spawn(async move {
+                for _ in 0..appends / concurrent {
+                    let ticket = context.publish(subject.clone(), payload.clone()).await;
+                    ticket.map_err(raw)?.await.map_err(raw)?;
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.map_err(raw)??;
+    }
+    Ok((appends / concurrent * concurrent) as f64 / start.elapsed().as_secs_f64())
 }
 
 /// Median microseconds of an append by one caller.
