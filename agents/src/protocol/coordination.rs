@@ -339,7 +339,7 @@ impl Projection for Coordination {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn initial(&self) -> CoordinationState {

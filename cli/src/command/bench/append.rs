@@ -86,25 +86,18 @@ pub(super) fn data() -> Data {
     Data::Binary { bytes: vec![7; DATA_BYTES].into(), content_type: None }
 }
 
-/// Appends per second of many callers, each of which awaits its own acknowledgement before it goes on.
+/// Appends per second of many callers through the bus.
 async fn callers(bus: &Bus, concurrent: usize, appends: usize) -> Result<f64, Failure> {
     bus.publish(draft()).await?.await?;
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..concurrent)
-        .map(|_| {
-            let bus = bus.clone();
-            tokio::spawn(async move {
-                for _ in 0..appends / concurrent {
-                    bus.publish(draft()).await?.await?;
-                }
-                Ok::<_, Failure>(())
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.map_err(raw)??;
-    }
-    Ok((appends / concurrent * concurrent) as f64 / start.elapsed().as_secs_f64())
+    let bus = bus.clone();
+    side_by_side(concurrent, appends, move || {
+        let bus = bus.clone();
+        async move {
+            bus.publish(draft()).await?.await?;
+            Ok(())
+        }
+    })
+    .await
 }
 
 /// Acknowledged publishes per second of the raw client.
@@ -132,7 +125,7 @@ async fn raw_pipelined(
     Ok(appends as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Acknowledged publishes per second of many callers of the raw client, each of which awaits its own acknowledgement, as ours do.
+/// Acknowledged publishes per second of many callers of the raw client.
 async fn raw_callers(
     server: &Server,
     space: &colony_core::SpaceName,
@@ -141,14 +134,29 @@ async fn raw_callers(
 ) -> Result<f64, Failure> {
     let (context, subject) = server.raw(space).await?;
     let payload = Bytes::from(vec![7; DATA_BYTES]);
+    side_by_side(concurrent, appends, move || {
+        let (context, subject, payload) = (context.clone(), subject.clone(), payload.clone());
+        async move {
+            context.publish(subject, payload).await.map_err(raw)?.await.map_err(raw)?;
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Appends per second of many callers, each of which awaits its own acknowledgement before it goes on.
+async fn side_by_side<F: Future<Output = Result<(), Failure>> + Send>(
+    concurrent: usize,
+    appends: usize,
+    append: impl Fn() -> F + Clone + Send + 'static,
+) -> Result<f64, Failure> {
     let start = Instant::now();
     let tasks: Vec<_> = (0..concurrent)
         .map(|_| {
-            let (context, subject, payload) = (context.clone(), subject.clone(), payload.clone());
+            let append = append.clone();
             tokio::spawn(async move {
                 for _ in 0..appends / concurrent {
-                    let ticket = context.publish(subject.clone(), payload.clone()).await;
-                    ticket.map_err(raw)?.await.map_err(raw)?;
+                    append().await?;
                 }
                 Ok::<_, Failure>(())
             })

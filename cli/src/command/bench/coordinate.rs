@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use colony_agents::protocol::Millis;
 use colony_agents::protocol::task::Offered;
-use colony_agents::ready::{Planned, Role, Work, Worker};
+use colony_agents::ready::{Planned, Role, Shift, ShiftError, ShiftOptions, Work, Worker};
 use colony_bus::Bus;
 use colony_core::{AgentName, EventType, SpaceName};
 
 use super::server::{Server, Servers};
-use super::{Effort, Row};
+use super::{BenchError, Effort, Row};
 use crate::failure::Failure;
 
 mod claims;
@@ -44,6 +44,23 @@ async fn join(
 ) -> Result<Vec<Bus>, Failure> {
     let process = server.bus(space, "bench").await?;
     Ok(names.into_iter().map(|name| process.for_agent(agent(&name))).collect())
+}
+
+/// Starts workers of one process. Returns them, and who reads for them.
+async fn crew(
+    server: &Server,
+    space: &SpaceName,
+    workers: Vec<Box<dyn Role>>,
+) -> Result<(Shift, Bus), Failure> {
+    let buses = join(server, space, (0..workers.len()).map(|n| format!("agent-{n}"))).await?;
+    let reader = server.bus(space, "reader").await?;
+    let members = buses.into_iter().zip(workers).collect();
+    let shift = Shift::start(reader.clone(), members, ShiftOptions::default()).await;
+    Ok((shift.map_err(stopped)?, reader))
+}
+
+fn stopped(error: ShiftError) -> Failure {
+    BenchError::Shift(error).into()
 }
 
 #[expect(clippy::unwrap_used, reason = "constants of the measurements, which are names")]

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use colony_agents::protocol::{Coordination, Millis, Outcome};
-use colony_agents::ready::{Assigned, Conductor, Role, Shift, ShiftError, ShiftOptions, Space};
+use colony_agents::ready::{Assigned, Conductor, Shift, ShiftOptions, Space};
 use colony_bus::{Bus, Query};
 use colony_core::SpaceName;
 use futures_util::TryStreamExt as _;
 
 use super::super::server::{Server, space};
-use super::super::{BenchError, Effort, Row, median, raw};
+use super::super::{Effort, Row, median, raw};
 use super::redis::Redis;
-use super::{LIMIT, SILENT, boxed, decision, join, locked, plan, worker};
+use super::{LIMIT, SILENT, boxed, crew, decision, join, locked, plan, stopped, worker};
 use crate::failure::Failure;
 
 /// How many agents, and what their rows are called.
@@ -138,23 +138,6 @@ async fn conducted_by_one(
     let seconds = end(shift, tasks, begin).await?;
     led.stop().await.map_err(stopped)?;
     Ok(tasks as f64 / seconds)
-}
-
-fn stopped(error: ShiftError) -> Failure {
-    BenchError::Shift(error).into()
-}
-
-/// Starts workers of one process.
-async fn crew(
-    server: &Server,
-    space: &SpaceName,
-    workers: Vec<Box<dyn Role>>,
-) -> Result<(Shift, Bus), Failure> {
-    let buses = join(server, space, (0..workers.len()).map(|n| format!("agent-{n}"))).await?;
-    let reader = server.bus(space, "reader").await?;
-    let members = buses.into_iter().zip(workers).collect();
-    let shift = Shift::start(reader.clone(), members, ShiftOptions::default()).await;
-    Ok((shift.map_err(stopped)?, reader))
 }
 
 /// Waits until all is delivered; the seconds since the beginning.

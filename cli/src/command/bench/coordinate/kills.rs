@@ -11,10 +11,10 @@ use colony_core::Timestamp;
 use futures_util::TryStreamExt as _;
 
 use super::super::server::{Server, Servers, space};
-use super::super::{BenchError, Effort, Row, raw};
+use super::super::{Effort, Row, raw};
 use super::claims::audit;
 use super::redis::{LOCK_MS, Redis, work};
-use super::{LIMIT, SILENT, agent, boxed, join, plan, worker};
+use super::{LIMIT, SILENT, agent, boxed, crew, join, plan, stopped, worker};
 use crate::failure::Failure;
 
 const AGENTS: usize = 20;
@@ -56,26 +56,17 @@ pub(super) async fn measure(effort: Effort) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-fn stopped(error: colony_agents::ready::ShiftError) -> Failure {
-    BenchError::Shift(error).into()
-}
-
-async fn crew(
+async fn workers(
     server: &Server,
     name: &str,
     assigned: bool,
     takes: Millis,
 ) -> Result<(Shift, Bus), Failure> {
-    let space = space(name, 0);
-    let buses = join(server, &space, (0..AGENTS).map(|n| format!("agent-{n}"))).await?;
     let role = || -> Box<dyn Role> {
         let worker = worker(SILENT, takes);
         if assigned { boxed(Assigned { worker }) } else { boxed(worker) }
     };
-    let members = buses.into_iter().map(|bus| (bus, role())).collect();
-    let reader = server.bus(&space, "reader").await?;
-    let shift = Shift::start(reader.clone(), members, ShiftOptions::default()).await;
-    Ok((shift.map_err(stopped)?, reader))
+    crew(server, &space(name, 0), (0..AGENTS).map(|_| role()).collect()).await
 }
 
 /// Kills the leader when a quarter is done; how many tasks are left in the end.
@@ -86,7 +77,7 @@ async fn led(
     tasks: usize,
     assigned: bool,
 ) -> Result<f64, Failure> {
-    let (shift, _) = crew(server, name, assigned, Millis::new(5)).await?;
+    let (shift, _) = workers(server, name, assigned, Millis::new(5)).await?;
     let leading = join(server, &space(name, 0), ["leader".to_owned()]).await?.remove(0);
     let led = Shift::start(leading.clone(), vec![(leading, leader)], ShiftOptions::default()).await;
     let led = led.map_err(stopped)?;
@@ -113,7 +104,7 @@ async fn settled(shift: &Shift, tasks: u64) -> u64 {
 /// Kills the server with -9 half-way and starts it again; how many tasks had not one worker and one result in the end.
 async fn server_kill(server: &mut Server, tasks: usize) -> Result<f64, Failure> {
     let name = "kill-server";
-    let (shift, reader) = crew(server, name, false, Millis::new(5)).await?;
+    let (shift, reader) = workers(server, name, false, Millis::new(5)).await?;
     let leading = join(server, &space(name, 0), ["leader".to_owned()]).await?.remove(0);
     let client = boxed(Client { plan: plan(tasks) });
     let led = Shift::start(leading.clone(), vec![(leading, client)], ShiftOptions::default()).await;
