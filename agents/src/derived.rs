@@ -1,5 +1,7 @@
 //! Ids and randomness made of what is reacted to, so that every instance and every replay makes the same.
 
+use std::fmt;
+
 use colony_core::{AgentName, Digest, EntityName, Entry, EventId, LaneName, Position, Timestamp};
 use uuid::Uuid;
 
@@ -34,31 +36,25 @@ impl Origin {
 
     /// Returns the id of an entry that the reaction appends. Two events of one id, at two positions, lead to two.
     pub(crate) fn entry_id(&self, role: &str, index: u64) -> EventId {
-        let position = self.position.get().to_string();
-        self.uuid(&[role, &position, &index.to_string()])
+        uuid(&self.text(format_args!("{role}\0{}\0{index}", self.position.get())))
     }
 
     /// Returns the id of an effect, which is its idempotency key, too: it does not depend on where the event stands.
     pub(crate) fn effect_id(&self, name: &str, occurrence: u32) -> EventId {
-        self.uuid(&["effect", name, &occurrence.to_string()])
+        uuid(&self.text(format_args!("effect\0{name}\0{occurrence}")))
     }
 
     /// Returns 64 random bits, the same ones for the same reaction and index.
     pub(crate) fn random(&self, index: u64) -> u64 {
-        let position = self.position.get().to_string();
-        let text = self.text(&["random", &position, &index.to_string()]);
+        let text = self.text(format_args!("random\0{}\0{index}", self.position.get()));
         let bytes = Digest::of(text.as_bytes());
         bytes.as_bytes().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
     }
 
-    fn uuid(&self, parts: &[&str]) -> EventId {
-        uuid(&self.text(parts))
-    }
-
     /// Joins what names something. Names hold no control characters, so no two lists run together.
-    fn text(&self, parts: &[&str]) -> String {
-        let names = [self.agent.as_str(), self.author.as_str(), self.event.as_str()];
-        names.iter().chain(parts).copied().collect::<Vec<_>>().join("\0")
+    fn text(&self, what: fmt::Arguments<'_>) -> String {
+        let Self { agent, author, event, position: _ } = self;
+        format!("{agent}\0{author}\0{event}\0{what}")
     }
 }
 

@@ -98,6 +98,8 @@ impl Reaction {
             return Err(EmitError::Reserved);
         }
         hops::count(&mut event, self.hops);
+        // Most reactions have one output, and an output is large.
+        self.outputs.reserve_exact(usize::from(self.outputs.is_empty()));
         self.outputs.push((kind_of(&event), Envelope::from(event)));
         Ok(())
     }

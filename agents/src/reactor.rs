@@ -308,12 +308,12 @@ impl<O: Clone> Reactor<O> {
         if self.behind || self.flight.is_some() {
             return None;
         }
-        let (lane, end) = match self.view.phase() {
+        let phase = self.view.phase();
+        let (lane, end) = match phase {
             Phase::Empty | Phase::Open => (self.view.number(), self.view.end()),
             Phase::Closed => (self.view.number() + 1, LaneEnd::EMPTY),
         };
-        let mut taken = 0;
-        let entries = match self.view.phase() {
+        let mut entries = match phase {
             Phase::Empty => {
                 let opening = self.view.opening(self.partitions);
                 vec![self.note(self.start, Note::Opened(opening))]
@@ -323,27 +323,56 @@ impl<O: Clone> Reactor<O> {
                 vec![self.note(self.view.cursor(), Note::Opened(opening))]
             }
             Phase::Open if self.work.is_empty() => return None,
-            Phase::Open if end.head.number() >= self.limits.lane_entries => {
-                vec![self.note(self.view.cursor(), Note::Closed(Closing { next: lane + 1 }))]
-            }
-            Phase::Open => {
-                let mut entries = Vec::new();
-                let mut cursor = self.view.cursor();
-                for work in self.work.iter() {
-                    let full = entries.len() + work.len() > self.limits.unit_entries;
-                    if taken > 0 && (full || self.alone) {
-                        break;
-                    }
-                    cursor = cursor.max(work.reacted());
-                    work.entries(cursor, &mut entries);
-                    taken += 1;
-                }
-                entries
-            }
+            Phase::Open => Vec::new(),
         };
+        let cursor = entries.last().map_or(self.view.cursor(), |entry| entry.cursor);
+        let taken = self.take_work(0, lane, end.head.number(), cursor, &mut entries);
         let unit = UnitToAppend { lane, end, entries };
         self.flight = Some((unit.clone(), taken));
         Some(unit)
+    }
+
+    /// Makes the entries of a unit out of the work from a piece on, behind those of the lane, of which there are `number`. Where the lane
+    /// is full with them, the last one closes it. Returns how many pieces they are.
+    fn take_work(
+        &self,
+        from: usize,
+        lane: u64,
+        number: u64,
+        mut cursor: Position,
+        entries: &mut Vec<NewEntry<O>>,
+    ) -> usize {
+        let Limits { unit_entries, lane_entries, .. } = self.limits;
+        let count = |entries: usize| number + u64::try_from(entries).unwrap_or(u64::MAX);
+        let may_close = count(unit_entries) >= lane_entries;
+        let room = if may_close { unit_entries - 1 } else { unit_entries };
+        let mut taken = 0;
+        for work in self.work.iter().skip(from) {
+            if !entries.is_empty() && (entries.len() + work.len() > room || self.alone) {
+                break;
+            }
+            cursor = cursor.max(work.reacted());
+            work.entries(cursor, entries);
+            taken += 1;
+        }
+        let may_go_along = entries.len() < unit_entries && !self.alone;
+        if may_go_along && count(entries.len() + 1) >= lane_entries {
+            entries.push(self.note(cursor, Note::Closed(Closing { next: lane + 1 })));
+        }
+        taken
+    }
+
+    /// Returns what the next unit will be if the one on its way is stored, once nothing more fits into it.
+    pub fn next_unit(&self) -> Option<Vec<NewEntry<O>>> {
+        let (unit, taken) = self.flight.as_ref()?;
+        let last = unit.entries.last()?;
+        if self.alone || matches!(last.body, Body::Note(Note::Closed(_))) {
+            return None;
+        }
+        let number = unit.end.head.number() + u64::try_from(unit.entries.len()).ok()?;
+        let mut entries = Vec::new();
+        let pieces = self.take_work(*taken, unit.lane, number, last.cursor, &mut entries);
+        (taken + pieces < self.work.len()).then_some(entries)
     }
 
     /// Returns the entries of a piece of the work behind the unit on its way, counted from 0: what the next unit goes on with, if the
@@ -387,8 +416,9 @@ impl<O: Clone> Reactor<O> {
     /// What is to blame is found by appending each piece of work alone; the event that it is about is then set
     /// aside. Returns `false` if that does not help, because it is no reaction that was refused.
     pub fn refused(&mut self, reason: ParkReason) -> bool {
-        let Some((_, taken)) = self.flight.take() else { return true };
-        if taken > 1 {
+        let Some((unit, taken)) = self.flight.take() else { return true };
+        let whole = self.work.iter().take(taken).map(Work::len).sum::<usize>();
+        if taken > 1 || (taken == 1 && unit.entries.len() > whole) {
             self.alone = true;
             return true;
         }

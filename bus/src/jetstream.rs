@@ -6,8 +6,8 @@ use colony_core::{Position, SpaceName, Timestamp};
 use futures_util::future::BoxFuture;
 
 use crate::log::{
-    AppendError, ConnectError, Description, EventLog, Following, Live, LiveMessage, LiveMessages,
-    Range, ReadError, Record, Records, Ticket, Unit,
+    AppendError, Condition, ConnectError, Description, EventLog, Following, Live, LiveMessage,
+    LiveMessages, NewRecord, Range, ReadError, Record, Records, Ticket, Unit,
 };
 
 mod ahead;
@@ -91,6 +91,14 @@ impl EventLog for JetStreamLog {
     fn append(&self, unit: Unit) -> BoxFuture<'_, Result<Ticket, AppendError>> {
         // A unit is sent as one: it must not stop half-way for the sake of other tasks.
         Box::pin(tokio::task::unconstrained(append::append(self.clone(), unit)))
+    }
+
+    fn append_when(
+        &self,
+        records: Vec<NewRecord>,
+        condition: BoxFuture<'static, Option<Condition>>,
+    ) -> BoxFuture<'_, Result<Option<Vec<Position>>, AppendError>> {
+        Box::pin(append::append_when(self.clone(), records, condition))
     }
 
     fn read(&self, range: Range) -> BoxFuture<'_, Result<Records, ReadError>> {

@@ -35,7 +35,7 @@ mod sealing;
 mod tests;
 
 pub use conditioned::{
-    ConditionedError, ConditionedLane, LaneEnd, LaneRecords, NextEntry, StoredEntry,
+    ConditionedError, ConditionedLane, LaneEnd, LaneRecords, NextEntry, Staged, StoredEntry,
 };
 
 use driver::Driver;

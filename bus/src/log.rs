@@ -208,6 +208,26 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     /// Dropped before it returns, nothing was appended. Dropping the ticket later changes nothing.
     fn append(&self, unit: Unit) -> BoxFuture<'_, Result<Ticket, AppendError>>;
 
+    /// Appends an atomic unit whose one condition comes later. What waits for the end of a unit that is on its way can so be sent
+    /// before it is known.
+    ///
+    /// MUST store nothing before `condition` has resolved, and nothing at all if it resolves to `None`, which is answered with `Ok(None)`.
+    /// Else as [`append`](EventLog::append) and the ticket that it returns.
+    ///
+    /// # Cancel safety
+    /// Dropped before the condition has come, nothing was appended; dropped after it, the outcome is unknown.
+    fn append_when(
+        &self,
+        records: Vec<NewRecord>,
+        condition: BoxFuture<'static, Option<Condition>>,
+    ) -> BoxFuture<'_, Result<Option<Vec<Position>>, AppendError>> {
+        Box::pin(async move {
+            let Some(condition) = condition.await else { return Ok(None) };
+            let unit = Unit { records, wholeness: Wholeness::Atomic, conditions: vec![condition] };
+            Ok(Some(self.append(unit).await?.await?))
+        })
+    }
+
     /// Reads records in log order, then ends.
     ///
     /// MUST yield every matching record of the range once; an error is the last item. MUST hold a bounded number of

@@ -102,7 +102,9 @@ impl Violation {
     /// Returns whether the log was not there to be judged.
     fn is_absence(&self) -> bool {
         match self {
-            Self::Append(error) => matches!(error, AppendError::Unavailable),
+            Self::Append(error) => {
+                matches!(error, AppendError::Unavailable | AppendError::Busy { .. })
+            }
             Self::Read(error) => error.is_retryable(),
             Self::Differs { .. } | Self::Task(_) | Self::Factory(_) | Self::Stuck { .. } => false,
         }
@@ -188,6 +190,9 @@ macro_rules! with_conformance_rules {
             conditions::one_racer_a_round_wins_a_lane,
             conditions::every_record_of_a_raced_lane_follows_the_one_it_knew,
             conditions::every_atomic_unit_of_a_raced_lane_follows_the_one_it_knew,
+            conditions::a_unit_whose_condition_comes_later_is_stored_when_it_has_come,
+            conditions::a_unit_whose_condition_never_comes_is_never_stored,
+            conditions::every_unit_sent_ahead_in_a_raced_lane_follows_the_one_it_knew,
             conditions::an_atomic_unit_may_have_conditions_on_several_scopes,
             conditions::one_lost_condition_refuses_the_whole_unit,
             reading::an_empty_log_reads_empty,

@@ -41,7 +41,7 @@ use sealing::Ready;
 use ticking::schedules;
 
 /// Most events delivered and not yet handled.
-const QUEUE: usize = 4_096;
+const QUEUE: usize = 2_048;
 /// Most events handled, and most taken in, before anything else is looked at.
 const BURST: usize = 64;
 /// Entries before the next event that are read again when following begins.

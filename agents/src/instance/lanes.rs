@@ -1,5 +1,7 @@
 //! The lanes of an agent in the log: their names, which one is the last, and what stands in them.
 
+use std::sync::Arc;
+
 use colony_bus::Bus;
 use colony_bus::lane::{ConditionedLane, LaneEnd, StoredEntry};
 use colony_bus::log::ReadError;
@@ -12,8 +14,8 @@ use futures_util::StreamExt as _;
 use crate::derived::{lane_entry_id, tick_id};
 use crate::reaction::{Output, SharedOutput};
 use crate::reactor::{
-    Body, CLOSED, CURSOR, DROPPED, LaneStep, LaneView, NewEntry, Note, OPENED, PARKED, Phase,
-    RESUMED, RETRIED, TICKED,
+    Body, CLOSED, CURSOR, DROPPED, LaneStep, LaneView, Note, OPENED, PARKED, Phase, RESUMED,
+    RETRIED, TICKED,
 };
 
 /// The lanes that follow one another for one partition of an agent's events.
@@ -88,26 +90,25 @@ impl Lanes {
         Ok(seen)
     }
 
-    /// Makes the entry that is to have a number in a lane.
+    /// Makes the entry that is to have a number in a lane, without its cursor.
     pub(crate) fn entry(
         &self,
         lane: &LaneName,
         number: u64,
-        entry: &NewEntry<SharedOutput>,
-    ) -> Output {
-        let NewEntry { cursor, body } = entry;
-        let (kind, mut envelope) = match body {
-            Body::Output(output) | Body::Effect(_, output) => Output::clone(output),
+        body: &Body<SharedOutput>,
+    ) -> SharedOutput {
+        match body {
+            Body::Output(output) | Body::Effect(_, output) => Arc::clone(output),
             Body::Note(note @ Note::Tick(tick)) => {
                 let id = tick_id(self.bus.agent(), &tick.schedule, tick.at);
                 let (kind, mut envelope) = self.note(id, note);
                 envelope.event.time = Some(tick.at.into());
-                (kind, envelope)
+                Arc::new((kind, envelope))
             }
-            Body::Note(note) => self.note(lane_entry_id(self.bus.agent(), lane, number), note),
-        };
-        envelope.cursor = Some(*cursor).filter(|cursor| *cursor > Position::ZERO);
-        (kind, envelope)
+            Body::Note(note) => {
+                Arc::new(self.note(lane_entry_id(self.bus.agent(), lane, number), note))
+            }
+        }
     }
 
     /// Makes an entry of bookkeeping.

@@ -78,17 +78,77 @@ fn failed(event: u64, entity: Option<&EntityName>) -> ParkedEvent {
 }
 
 fn commit(log: &mut Log, reactor: &mut Reactor<u64>) {
+    let mut foretold = None;
     for _ in 0..100 {
         if reactor.is_behind() {
             log.catch_up(reactor);
         }
         let Some(unit) = reactor.unit() else { return };
+        if let Some(foretold) = foretold.take() {
+            assert_eq!(unit.entries, foretold);
+        }
         match log.append(&unit) {
-            Some(receipts) => reactor.stored(&receipts),
+            Some(receipts) => {
+                foretold = reactor.next_unit();
+                reactor.stored(&receipts);
+            }
             None => reactor.unsure(),
         }
     }
     panic!("it does not come to an end");
+}
+
+#[test]
+fn a_full_lane_is_closed_and_the_next_one_opened_along_with_work() {
+    let (mut log, mut reactor) = (Log::default(), reactor());
+    commit(&mut log, &mut reactor);
+    for event in 1..=5 {
+        assert!(reactor.react(at(event), None, vec![event], None));
+    }
+    let mut units = Vec::new();
+    while let Some(unit) = reactor.unit() {
+        reactor.stored(&log.append(&unit).unwrap());
+        units.push((unit.lane, unit.entries.len()));
+    }
+    assert_eq!(units, [(1, 4), (2, 3)]);
+    assert_eq!(log.outputs, [1, 2, 3, 4, 5]);
+    let closed = &log.lanes[&1].last().unwrap().note;
+    assert_eq!(*closed, Some(Note::Closed(Closing { next: 2 })));
+    assert_eq!(log.openings, 2);
+}
+
+#[test]
+fn the_next_unit_is_foretold_once_nothing_more_fits_into_it() {
+    let limits = Limits { waiting_entries: 20, lane_entries: 20, ..limits() };
+    let mut reactor = Reactor::new(LaneView::before(1), 1, Position::ZERO, limits);
+    let mut log = Log::default();
+    commit(&mut log, &mut reactor);
+    assert!(reactor.react(at(1), None, vec![1], None));
+    let first = reactor.unit().unwrap();
+    for event in 2..=5 {
+        assert!(reactor.react(at(event), None, vec![event], None));
+        assert_eq!(reactor.next_unit(), None);
+    }
+    assert!(reactor.react(at(6), None, vec![6], None));
+    let foretold = reactor.next_unit().unwrap();
+    reactor.stored(&log.append(&first).unwrap());
+    assert_eq!(reactor.unit().unwrap().entries, foretold);
+    assert_eq!(foretold.len(), 4);
+}
+
+#[test]
+fn what_is_refused_along_with_a_lane_s_end_is_tried_alone_first() {
+    let (mut log, mut reactor) = (Log::default(), reactor());
+    commit(&mut log, &mut reactor);
+    assert!(reactor.react(at(1), None, vec![1, 2, 3], None));
+    assert_eq!(reactor.unit().unwrap().entries.len(), 4);
+    let reason = || ParkReason::Refused { message: "too large".to_owned() };
+    assert!(reactor.refused(reason()));
+    assert_eq!(reactor.unit().unwrap().entries.len(), 3);
+    assert!(reactor.refused(reason()));
+    commit(&mut log, &mut reactor);
+    assert_eq!(log.outputs, [0; 0]);
+    assert_eq!(reactor.view().parked().iter().count(), 1);
 }
 
 #[test]

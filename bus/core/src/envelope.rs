@@ -19,6 +19,7 @@ use crate::subject::{Address, Kind, RecentSubjects, Subject, SubjectError};
 use crate::timestamp::Timestamp;
 
 mod unknown;
+mod wire;
 
 /// What an entry carries: an event, its place in its lane, and what the bus needs beside them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,25 +174,44 @@ pub enum OpenError {
 /// [`SealError`] if the envelope and the place disagree or break a limit.
 pub fn seal(
     subject: &Subject,
-    envelope: Envelope,
+    envelope: &Envelope,
     signer: Option<&Signer>,
 ) -> Result<SealedEntry, SealError> {
-    agree(&subject.address, &envelope).map_err(|field| SealError::Mismatch { field })?;
-    check(&envelope)?;
+    seal_with(subject, envelope, envelope.link, envelope.cursor, signer)
+}
+
+/// Seals an envelope as [`seal`] does, at a place in its lane, and with a cursor if there is one.
+///
+/// # Errors
+/// [`SealError`] if the envelope and the place disagree or break a limit.
+pub fn seal_at(
+    link: Link,
+    cursor: Option<Position>,
+    subject: &Subject,
+    envelope: &Envelope,
+    signer: Option<&Signer>,
+) -> Result<SealedEntry, SealError> {
+    seal_with(subject, envelope, Some(link), cursor.or(envelope.cursor), signer)
+}
+
+fn seal_with(
+    subject: &Subject,
+    envelope: &Envelope,
+    link: Option<Link>,
+    cursor: Option<Position>,
+    signer: Option<&Signer>,
+) -> Result<SealedEntry, SealError> {
+    let mismatch = |field| SealError::Mismatch { field };
+    agree(&subject.address, &envelope.event, link).map_err(mismatch)?;
+    check(envelope, link)?;
     let text = subject.encode()?;
-    let unknown = envelope.unknown.clone();
-    let mut body = encode(envelope).encode_to_vec();
-    body.extend_from_slice(&unknown);
+    let body = wire::body(envelope, link, cursor);
     let digest = Digest::of_entry(&text, &body);
-    let (signature, key) = match signer {
-        Some(signer) => (
-            signer.sign(&digest)?.into(),
-            Bytes::copy_from_slice(signer.public().as_str().as_bytes()),
-        ),
-        None => (Bytes::new(), Bytes::new()),
+    let payload = match signer {
+        Some(signer) => wire::sealed(&body, &signer.sign(&digest)?, signer.public().as_str()),
+        None => wire::sealed(&body, &[], ""),
     };
-    let sealed = v1::Sealed { body: body.into(), signature, signer: key };
-    Ok(SealedEntry { subject: text, payload: sealed.encode_to_vec().into(), digest })
+    Ok(SealedEntry { subject: text, payload: payload.into(), digest })
 }
 
 /// Opens a stored message.
@@ -239,7 +259,8 @@ fn open_under(
     let unknown = unknown::fields(&body, UNKNOWN_ABOVE).map_err(OpenError::Bytes)?;
     let wire = v1::Envelope::decode(body).map_err(OpenError::Bytes)?;
     let envelope = decode(wire, unknown, &address)?;
-    agree(&address, &envelope).map_err(|field| OpenError::Mismatch { field })?;
+    agree(&address, &envelope.event, envelope.link)
+        .map_err(|field| OpenError::Mismatch { field })?;
     let signature = if signature.is_empty() && signer.is_empty() {
         None
     } else {
@@ -264,8 +285,8 @@ pub(crate) fn is_unknown_fields(bytes: &Bytes) -> bool {
 
 /// Refuses what [`open`] would refuse or read as another value: an entry that nobody can read must not
 /// reach the log.
-fn check(envelope: &Envelope) -> Result<(), SealError> {
-    let Envelope { event, link, cursor: _, part, unknown } = envelope;
+fn check(envelope: &Envelope, link: Option<Link>) -> Result<(), SealError> {
+    let Envelope { event, link: _, cursor: _, part, unknown } = envelope;
     let possible = |ok: bool, field| if ok { Ok(()) } else { Err(SealError::Field { field }) };
     possible(event.time.as_ref().is_none_or(is_told_right), "time")?;
     possible(link.is_none_or(|link| link.number != 0), "lane number")?;
@@ -289,8 +310,7 @@ fn is_possible(part: &Part) -> bool {
     part.index < part.count && part.count <= MAX_CHUNKS
 }
 
-fn agree(address: &Address, envelope: &Envelope) -> Result<(), &'static str> {
-    let event = &envelope.event;
+fn agree(address: &Address, event: &Event, link: Option<Link>) -> Result<(), &'static str> {
     let same = |ok: bool, field| if ok { Ok(()) } else { Err(field) };
     let entity = event.entity.as_ref().map(crate::name::EntityName::as_str);
     match address {
@@ -314,91 +334,10 @@ fn agree(address: &Address, envelope: &Envelope) -> Result<(), &'static str> {
             }
         }
         Address::Head { noun, entity: about } => {
-            same(envelope.link.is_none(), "lane number")?;
+            same(link.is_none(), "lane number")?;
             same(event.ty.noun() == noun, "type")?;
             same(entity == Some(about.as_str()), "entity")
         }
-    }
-}
-
-fn encode(envelope: Envelope) -> v1::Envelope {
-    let Envelope { event, link, cursor, part, unknown: _ } = envelope;
-    let Event {
-        id,
-        ty,
-        version,
-        author,
-        entity,
-        recipient,
-        time,
-        data,
-        cause,
-        correlation,
-        seen,
-        trace,
-        extensions,
-    } = event;
-    let (data_form, data, content_type) = match data {
-        Data::None => (v1::DataForm::Unspecified, Bytes::new(), None),
-        Data::Json { text, content_type } => (v1::DataForm::Json, text.into(), content_type),
-        Data::Text { text, content_type } => (v1::DataForm::Text, text.into(), content_type),
-        Data::Binary { bytes, content_type } => (v1::DataForm::Binary, bytes, content_type),
-    };
-    let (time, time_text) = match time {
-        // 0 is absent on the wire, so 1970 itself needs its text.
-        Some(EventTime { at, text: None }) if at.as_nanos() == 0 => (0, at.to_string()),
-        Some(EventTime { at, text }) => (at.as_nanos(), text.unwrap_or_default()),
-        None => (0, String::new()),
-    };
-    let (lane_number, lane_previous) = match link {
-        Some(Link { number, previous }) => {
-            (number, previous.map(|d| Bytes::copy_from_slice(d.as_bytes())).unwrap_or_default())
-        }
-        None => (0, Bytes::new()),
-    };
-    let (traceparent, tracestate) = match trace {
-        Some(Trace { parent, state }) => (parent, state.unwrap_or_default()),
-        None => (String::new(), String::new()),
-    };
-    v1::Envelope {
-        id: id.into(),
-        r#type: ty.into(),
-        author: author.into(),
-        entity: entity.map(String::from).unwrap_or_default(),
-        time,
-        data,
-        data_form: data_form.into(),
-        lane_number,
-        lane_previous,
-        cause: cause.map(|Cause { author, id, position }| v1::Cause {
-            id: id.into(),
-            position: position.map(Position::get).unwrap_or_default(),
-            author: author.into(),
-        }),
-        correlation: correlation.map(String::from).unwrap_or_default(),
-        cursor: cursor.map(Position::get).unwrap_or_default(),
-        seen: seen
-            .into_iter()
-            .map(|Seen { document, heads }| v1::Seen {
-                document: document.into(),
-                heads: heads.iter().map(|h| Bytes::copy_from_slice(h)).collect(),
-            })
-            .collect(),
-        part: part.map(|Part { index, count, digest }| v1::Part {
-            index,
-            count,
-            digest: Bytes::copy_from_slice(digest.as_bytes()),
-        }),
-        traceparent,
-        tracestate,
-        version: if version == 1 { 0 } else { version },
-        content_type: content_type.unwrap_or_default(),
-        extensions: extensions
-            .into_iter()
-            .map(|(name, json)| v1::Extension { name, json })
-            .collect(),
-        time_text,
-        recipient: recipient.map(String::from).unwrap_or_default(),
     }
 }
 

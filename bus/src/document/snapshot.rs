@@ -103,7 +103,7 @@ fn sealed(core: &Core, envelope: Envelope) -> Result<NewRecord, WriteError> {
     let lane = Lane { author: core.bus.agent().clone(), name: lane_name() };
     let address = Address::Lane { lane, kind: Kind::Snapshot(core.name.clone()) };
     let subject = Subject { space: core.bus.space().clone(), address };
-    let sealed = seal(&subject, envelope, core.bus.signer())?;
+    let sealed = seal(&subject, &envelope, core.bus.signer())?;
     Ok(NewRecord { subject: sealed.subject, payload: sealed.payload })
 }
 

@@ -233,7 +233,7 @@ async fn a_snapshot_that_lies_is_not_believed() -> Result {
             let lane = Lane { author: eve.agent().clone(), name: "snapshots".parse()? };
             let address = Address::Lane { lane, kind: Kind::Snapshot(notes()) };
             let subject = Subject { space: eve.space().clone(), address };
-            let sealed = seal(&subject, envelope, None)?;
+            let sealed = seal(&subject, &envelope, None)?;
             let record = crate::log::NewRecord { subject: sealed.subject, payload: sealed.payload };
             eve.log().append(crate::log::Unit::one(record)).await?.await?;
         }

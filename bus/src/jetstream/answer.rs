@@ -54,6 +54,9 @@ pub(super) mod code {
     pub(in crate::jetstream) const TOO_MANY_CONSUMERS: u64 = 10026;
     pub(in crate::jetstream) const NO_MESSAGE: u64 = 10037;
     pub(in crate::jetstream) const MESSAGE_TOO_LARGE: u64 = 10054;
+    /// A batch of which something did not arrive, or that was given up after a pause; too many at a time, which is answered as the
+    /// first of the two for a batch that has begun.
+    pub(in crate::jetstream) const BUSY: [u64; 3] = [10176, 10210, 10211];
     /// The status of all errors that pass by themselves: no leader yet, starting up.
     pub(in crate::jetstream) const UNAVAILABLE: u64 = 503;
     /// Insufficient resources, storage exceeded, store failed (a full disk among them).
@@ -67,6 +70,9 @@ impl ApiError {
             code::MESSAGE_TOO_LARGE => AppendError::TooLarge { actual: record_bytes, max },
             code if code::FULL.contains(&code) => {
                 AppendError::Full { description: self.description }
+            }
+            code if code::BUSY.contains(&code) => {
+                AppendError::Busy { description: self.description }
             }
             _ if self.code == code::UNAVAILABLE => AppendError::Unavailable,
             code => AppendError::Refused { code, description: self.description },

@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use colony_core::Position;
+use colony_core::limits::MAX_SUBJECT_BYTES;
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::JetStreamLog;
 use super::answer::{Answer, PubAck};
-use super::batch;
+use super::batch::{self, Batch};
 use super::connection::Connection;
 use super::gate::Opened;
 use super::monitor::Sync;
@@ -29,6 +31,10 @@ use crate::log::{AppendError, Condition, EventLog as _, NewRecord, Ticket, Unit,
 
 /// Most records in flight on one connection; more wait.
 const WINDOW_RECORDS: usize = 4_096;
+/// Most atomic batches on their way on one connection; more wait. The server takes 50 for a stream, from everybody.
+const BATCHES: usize = 16;
+/// Most batches sent before it is known whether they will be wanted, on one connection.
+const BATCHES_AHEAD: usize = 4;
 /// How long a unit whose connection broke may wait for the next one.
 const RECONNECTION: Duration = Duration::from_secs(60);
 
@@ -39,6 +45,8 @@ pub(super) struct Appender {
     next: AtomicU64,
     pending: Arc<Pending>,
     window: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
+    batches_ahead: Arc<Semaphore>,
     /// The highest position acknowledged to us, or read: whatever is sent from now on stands after it.
     acknowledged: AtomicU64,
     fast_batch: bool,
@@ -56,7 +64,8 @@ pub(super) struct Flight {
     pub(super) floor: Position,
     /// How often the connection had broken when this unit was sent.
     breaks: u64,
-    _permit: OwnedSemaphorePermit,
+    /// Its places in the window, and among the batches.
+    _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
 impl Drop for Flight {
@@ -99,6 +108,8 @@ impl Appender {
             next: AtomicU64::new(1),
             pending,
             window: Arc::new(Semaphore::new(WINDOW_RECORDS)),
+            batches: Arc::new(Semaphore::new(BATCHES)),
+            batches_ahead: Arc::new(Semaphore::new(BATCHES_AHEAD)),
             acknowledged: AtomicU64::new(0),
             fast_batch: opened.fast_batch && opened.sync != Sync::Always,
             _answers: AbortOnDropHandle::new(task),
@@ -134,24 +145,20 @@ impl Appender {
 }
 
 pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, AppendError> {
-    let description = &log.shared.description;
-    let max = description.max_record_bytes;
     // A condition travels in the headers, beside the payload.
     let asked = unit.conditions.iter().map(|condition| condition.scope.as_str().len()).max();
-    for record in &unit.records {
-        let actual = record.subject.len() + record.payload.len() + asked.unwrap_or(0);
-        if actual > max {
-            return Err(AppendError::TooLarge { actual, max });
-        }
-    }
+    fits(&log, &unit.records, asked.unwrap_or(0))?;
     let total = unit.records.len();
     let atomic = unit.wholeness == Wholeness::Atomic || !unit.conditions.is_empty();
     let appender = &log.shared.appender;
     let by_atomic_batch = total > 1 && (atomic || !appender.fast_batch);
-    if by_atomic_batch && total > description.max_atomic_records {
-        return Err(AppendError::TooMany { actual: total, max: description.max_atomic_records });
+    let mut place = None;
+    if by_atomic_batch {
+        fits_in_a_batch(&log, total)?;
+        let batches = Arc::clone(&appender.batches);
+        place = Some(batches.acquire_owned().await.map_err(|_| AppendError::Closed)?);
     }
-    let flight = take_off(&log, total).await?;
+    let flight = take_off(&log, total, place).await?;
     if !log.shared.writing.is_up() {
         // The client would keep it and send it when nobody waits for it any more.
         return Err(AppendError::Unavailable);
@@ -179,13 +186,62 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
         (_, Some(first)) => {
             let records: Vec<_> = std::iter::once(first).chain(records).collect();
             if by_atomic_batch {
-                batch::atomic(flight, records, unit.conditions).await
+                let mut batch = Batch::new(flight, records, unit.conditions);
+                batch.send_until(0).await?;
+                Ok(ticket(batch.committed()))
             } else {
                 batch::fast(flight, records).await
             }
         }
         (_, None) => Ok(Ticket::new(async { Ok(Vec::new()) })),
     }
+}
+
+pub(super) async fn append_when(
+    log: JetStreamLog,
+    records: Vec<NewRecord>,
+    condition: BoxFuture<'static, Option<Condition>>,
+) -> Result<Option<Vec<Position>>, AppendError> {
+    let total = records.len();
+    let fits = total > 1
+        && fits(&log, &records, MAX_SUBJECT_BYTES).is_ok()
+        && fits_in_a_batch(&log, total).is_ok();
+    let place = Arc::clone(&log.shared.appender.batches_ahead).try_acquire_owned();
+    let (Ok(place), true) = (place, fits && log.shared.writing.is_up()) else {
+        let Some(condition) = condition.await else { return Ok(None) };
+        let unit = Unit { records, wholeness: Wholeness::Atomic, conditions: vec![condition] };
+        return Ok(Some(log.append(unit).await?.await?));
+    };
+    let flight = take_off(&log, total, Some(place)).await?;
+    let mut ahead = Batch::new(flight, records, Vec::new());
+    tokio::task::unconstrained(ahead.send_until(1)).await?;
+    match condition.await {
+        Some(condition) => {
+            ahead.finish(condition).await?;
+            Ok(Some(ahead.committed().await?))
+        }
+        None => {
+            ahead.give_up().await;
+            Ok(None)
+        }
+    }
+}
+
+/// Refuses records that are too large to be stored, with so many bytes of headers.
+fn fits(log: &JetStreamLog, records: &[NewRecord], headers: usize) -> Result<(), AppendError> {
+    let max = log.shared.description.max_record_bytes;
+    for record in records {
+        let actual = record.subject.len() + record.payload.len() + headers;
+        if actual > max {
+            return Err(AppendError::TooLarge { actual, max });
+        }
+    }
+    Ok(())
+}
+
+fn fits_in_a_batch(log: &JetStreamLog, records: usize) -> Result<(), AppendError> {
+    let max = log.shared.description.max_atomic_records;
+    if records > max { Err(AppendError::TooMany { actual: records, max }) } else { Ok(()) }
 }
 
 /// Makes the ticket of a flight, which lands whether or not anybody polls for it: so its place in the window is freed.
@@ -197,7 +253,11 @@ pub(super) fn ticket(
 }
 
 /// Waits for room in the window and opens a route for the answers.
-async fn take_off(log: &JetStreamLog, records: usize) -> Result<Flight, AppendError> {
+async fn take_off(
+    log: &JetStreamLog,
+    records: usize,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<Flight, AppendError> {
     let appender = &log.shared.appender;
     let permits = u32::try_from(records.min(WINDOW_RECORDS)).unwrap_or(u32::MAX);
     let window = Arc::clone(&appender.window);
@@ -207,7 +267,7 @@ async fn take_off(log: &JetStreamLog, records: usize) -> Result<Flight, AppendEr
     lock(&appender.pending).insert(id, route);
     let floor = Position::new(appender.acknowledged.load(Ordering::Relaxed));
     let breaks = log.shared.writing.breaks();
-    Ok(Flight { log: log.clone(), id, answers, floor, breaks, _permit: permit })
+    Ok(Flight { log: log.clone(), id, answers, floor, breaks, _permits: (permit, place) })
 }
 
 /// Writes a condition as headers. The filter string is the one that every writer of the lane sends.
@@ -239,6 +299,12 @@ impl Silence {
 }
 
 impl Flight {
+    /// Returns whether the connection has broken since it took off.
+    pub(super) fn is_broken(&self) -> bool {
+        let writing = &self.log.shared.writing;
+        !writing.is_up() || writing.breaks() != self.breaks
+    }
+
     /// Waits for the next answer to a unit that publishes under these subjects.
     pub(super) async fn answer(&mut self, subjects: &[String]) -> Result<bytes::Bytes, Silence> {
         let writing = &self.log.shared.writing;

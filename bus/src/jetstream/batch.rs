@@ -1,6 +1,10 @@
 //! Batches: several records in one round trip (NATS ADR-50).
 
+use std::collections::VecDeque;
+
 use async_nats::HeaderMap;
+use async_nats::header::HeaderName;
+use bytes::Bytes;
 use colony_core::Position;
 
 use super::answer::{Answer, ApiError, BatchAnswer, PubAck};
@@ -8,68 +12,125 @@ use super::append::{Flight, Silence, ask, ticket};
 use super::locate::locate;
 use crate::log::{AppendError, Condition, NewRecord, Scope, Ticket};
 
-/// Sends an atomic batch: all or nothing, contiguous, one acknowledgement.
-///
-/// A lane's condition goes on the first record, a subject's on the first record of that subject: the server
-/// checks them all when it commits.
-pub(super) async fn atomic(
+const ID: HeaderName = HeaderName::from_static("Nats-Batch-Id");
+const SEQUENCE: HeaderName = HeaderName::from_static("Nats-Batch-Sequence");
+const COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
+
+/// An atomic batch: all or nothing, contiguous, one acknowledgement.
+pub(super) struct Batch {
     flight: Flight,
-    records: Vec<NewRecord>,
-    mut conditions: Vec<Condition>,
-) -> Result<Ticket, AppendError> {
-    let shared = &flight.log.shared;
-    let reply = shared.appender.reply(flight.id);
-    // Unique in the stream: the inbox is unique, and so is the number in it.
-    let batch: String =
-        reply.chars().rev().take(64).collect::<Vec<_>>().into_iter().rev().collect();
-    let total = records.len();
-    let subjects = subjects(&records);
-    let kept = conditions.clone();
-    for (index, NewRecord { subject, payload }) in records.into_iter().enumerate() {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Batch-Id", batch.as_str());
-        headers.insert("Nats-Batch-Sequence", (index + 1).to_string());
-        let here = conditions.iter().position(|condition| match &condition.scope {
-            Scope::Lane(_) => index == 0,
-            Scope::Subject(exact) => *exact == subject,
-        });
-        if let Some(here) = here {
-            ask(&mut headers, &conditions.remove(here));
-        }
-        let client = &shared.writing.client;
-        let sent = if index + 1 == total {
-            headers.insert("Nats-Batch-Commit", "1");
-            client.publish_with_reply_and_headers(subject, reply.clone(), headers, payload).await
-        } else {
-            client.publish_with_headers(subject, headers, payload).await
-        };
-        sent.map_err(|_| AppendError::Closed)?;
-    }
-    Ok(ticket(committed(flight, subjects, total, kept)))
+    id: String,
+    total: usize,
+    unsent: VecDeque<NewRecord>,
+    subjects: Vec<String>,
+    /// With the index of the record that it travels on.
+    conditions: Vec<(usize, Condition)>,
 }
 
-async fn committed(
-    mut flight: Flight,
-    subjects: Vec<String>,
-    total: usize,
-    conditions: Vec<Condition>,
-) -> Result<Vec<Position>, AppendError> {
-    let answer = match flight.answer(&subjects).await {
-        Ok(answer) => answer,
-        Err(silence) => return Err(silence.into_error(&flight)),
-    };
-    match serde_json::from_slice::<Answer<PubAck>>(&answer) {
-        Ok(Answer::Ok(ack)) => {
-            flight.log.shared.appender.acknowledge(Position::new(ack.seq), flight.floor);
-            Ok(ending_at(ack.seq, total))
+impl Batch {
+    /// Makes a batch of which nothing is sent yet.
+    ///
+    /// The server checks all conditions when it commits the batch. That of a subject travels on the first record of the subject; that of
+    /// a lane on the last record that has none of its own: so it may be known last, and nobody else's condition on the lane is found to
+    /// hold before all of the batch is there.
+    pub(super) fn new(flight: Flight, records: Vec<NewRecord>, conditions: Vec<Condition>) -> Self {
+        let reply = flight.log.shared.appender.reply(flight.id);
+        // Unique in the stream: the inbox is unique, and so is the number in it.
+        let id = reply.chars().rev().take(64).collect::<Vec<_>>().into_iter().rev().collect();
+        let (subjects, total) = (subjects(&records), records.len());
+        let mut batch =
+            Self { flight, id, total, unsent: records.into(), subjects, conditions: Vec::new() };
+        let (lanes, heads): (Vec<_>, Vec<_>) =
+            conditions.into_iter().partition(|condition| matches!(condition.scope, Scope::Lane(_)));
+        for head in heads {
+            let of_head = |record: &NewRecord| record.subject == head.scope.as_str();
+            let at = batch.unsent.iter().position(of_head).unwrap_or_default();
+            batch.conditions.push((at, head));
         }
-        Ok(Answer::Error { error }) if error.is_conflict() => {
-            Err(flight.conflict(&conditions).await)
+        lanes.into_iter().for_each(|lane| batch.ask_last(lane));
+        batch
+    }
+
+    /// Lets a lane's condition travel on the last record that has none.
+    fn ask_last(&mut self, lane: Condition) {
+        let free = |at: &usize| self.conditions.iter().all(|(taken, _)| taken != at);
+        let at = (0..self.total).rev().find(free).unwrap_or_default();
+        self.conditions.push((at, lane));
+    }
+
+    /// Sends records until so many are left. Without the last one nothing is stored, and the server forgets the others within seconds.
+    pub(super) async fn send_until(&mut self, left: usize) -> Result<(), AppendError> {
+        let shared = &self.flight.log.shared;
+        let client = &shared.writing.client;
+        while self.unsent.len() > left
+            && let Some(NewRecord { subject, payload }) = self.unsent.pop_front()
+        {
+            let sequence = self.total - self.unsent.len();
+            let mut headers = self.headers(sequence);
+            let here = self.conditions.iter().find(|(at, _)| at + 1 == sequence);
+            if let Some((_, condition)) = here {
+                ask(&mut headers, condition);
+            }
+            let sent = if sequence == self.total {
+                headers.insert(COMMIT, "1");
+                let reply = shared.appender.reply(self.flight.id);
+                client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+            } else {
+                client.publish_with_headers(subject, headers, payload).await
+            };
+            sent.map_err(|_| AppendError::Closed)?;
         }
-        Ok(Answer::Error { error }) => {
-            Err(error.into_append(0, flight.log.shared.description.max_record_bytes))
+        Ok(())
+    }
+
+    fn headers(&self, sequence: usize) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ID, self.id.as_str());
+        headers.insert(SEQUENCE, sequence.to_string());
+        headers
+    }
+
+    /// Sends the last record, with the condition of a lane.
+    pub(super) async fn finish(&mut self, lane: Condition) -> Result<(), AppendError> {
+        if self.flight.is_broken() {
+            // What was sent before is lost, or may be.
+            return Err(AppendError::Unavailable);
         }
-        Err(_) => Err(AppendError::Unanswered { waited_ms: 0 }),
+        self.ask_last(lane);
+        self.send_until(0).await
+    }
+
+    /// Lets the server forget what was sent: it drops a batch that has a gap.
+    pub(super) async fn give_up(mut self) {
+        if let Some(NewRecord { subject, .. }) = self.unsent.pop_back() {
+            let headers = self.headers(self.total + 1);
+            let client = &self.flight.log.shared.writing.client;
+            let sent = client.publish_with_headers(subject, headers, Bytes::new()).await;
+            tracing::debug!(sent = sent.is_ok(), "a batch sent ahead is not wanted");
+        }
+    }
+
+    /// Waits for the answer to the last record.
+    pub(super) async fn committed(self) -> Result<Vec<Position>, AppendError> {
+        let Self { mut flight, total, subjects, conditions, .. } = self;
+        let answer = match flight.answer(&subjects).await {
+            Ok(answer) => answer,
+            Err(silence) => return Err(silence.into_error(&flight)),
+        };
+        match serde_json::from_slice::<Answer<PubAck>>(&answer) {
+            Ok(Answer::Ok(ack)) => {
+                flight.log.shared.appender.acknowledge(Position::new(ack.seq), flight.floor);
+                Ok(ending_at(ack.seq, total))
+            }
+            Ok(Answer::Error { error }) if error.is_conflict() => {
+                let conditions: Vec<_> = conditions.into_iter().map(|(_, asked)| asked).collect();
+                Err(flight.conflict(&conditions).await)
+            }
+            Ok(Answer::Error { error }) => {
+                Err(error.into_append(0, flight.log.shared.description.max_record_bytes))
+            }
+            Err(_) => Err(AppendError::Unanswered { waited_ms: 0 }),
+        }
     }
 }
 

@@ -13,7 +13,9 @@ use colony_core::lane::LaneHead;
 use colony_core::signature::{Signer, Verifier};
 use colony_core::subject::{Kind, Lane, lane_filter};
 use colony_core::{Digest, Entry, Position, SpaceName};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::Receipt;
 use super::sealing::{record, seal_next};
@@ -157,14 +159,14 @@ impl ConditionedLane {
     ) -> Result<Vec<Receipt>, ConditionedError> {
         let mut head = end.head;
         let mut sealed = Vec::with_capacity(entries.len());
-        for (index, (kind, envelope)) in entries.into_iter().enumerate() {
-            let entry = self.seal(&mut head, kind, envelope);
+        for (index, (kind, envelope)) in entries.iter().enumerate() {
+            let entry = self.seal(&mut head, kind, envelope, None);
             sealed.push(entry.map_err(|source| ConditionedError::Seal { index, source })?);
         }
         self.append_sealed(end.last, sealed).await
     }
 
-    /// Seals an entry as the next one of the lane after `head`, and moves `head` on to it.
+    /// Seals an entry as the next one of the lane after `head`, with a cursor if there is one, and moves `head` on to it.
     ///
     /// So what is to follow entries that are on their way can be made ready meanwhile.
     ///
@@ -173,11 +175,12 @@ impl ConditionedLane {
     pub fn seal(
         &self,
         head: &mut LaneHead,
-        kind: Kind,
-        envelope: Envelope,
+        kind: &Kind,
+        envelope: &Envelope,
+        cursor: Option<Position>,
     ) -> Result<NextEntry, SealError> {
-        let signer = self.signer.as_ref();
-        let (sealed, number) = seal_next(&self.space, &self.lane, kind, envelope, head, signer)?;
+        let onto = (&self.space, &self.lane, head);
+        let (sealed, number) = seal_next(onto, kind, envelope, cursor, self.signer.as_ref())?;
         Ok(NextEntry { number, digest: sealed.digest, record: record(sealed) })
     }
 
@@ -194,20 +197,27 @@ impl ConditionedLane {
         last: Position,
         entries: Vec<NextEntry>,
     ) -> Result<Vec<Receipt>, ConditionedError> {
-        let mut records = Vec::with_capacity(entries.len());
-        let mut links = Vec::with_capacity(entries.len());
-        for NextEntry { number, digest, record } in entries {
-            links.push((number, digest));
-            records.push(record);
-        }
+        let (records, links) = apart(entries);
         let condition = Condition { scope: Scope::Lane(self.filter.clone()), last };
         let wholeness = if records.len() > 1 { Wholeness::Atomic } else { Wholeness::Ordered };
         let unit = Unit { records, wholeness, conditions: vec![condition] };
         let positions = self.log.append(unit).await?.await?;
-        let stored = positions.into_iter().zip(links);
-        Ok(stored
-            .map(|(position, (number, digest))| Receipt { position, number, digest })
-            .collect())
+        Ok(receipts(positions, links))
+    }
+
+    /// Lets the log take entries along that were [sealed](Self::seal) behind others that are on their way. They are stored only when
+    /// [`Staged::append`] tells where those have come to stand; dropped, they never are.
+    pub fn stage<'a>(&self, entries: impl IntoIterator<Item = &'a NextEntry>) -> Staged {
+        let (records, links) = apart(entries.into_iter().cloned());
+        let (tell, told) = oneshot::channel();
+        let log = Arc::clone(&self.log);
+        let scope = Scope::Lane(self.filter.clone());
+        // Ends by itself when the sender is dropped.
+        let landing = tokio::spawn(async move {
+            let condition = told.map(|last| Some(Condition { scope, last: last.ok()? })).boxed();
+            log.append_when(records, condition).await
+        });
+        Staged { tell, landing, links }
     }
 
     /// Reads what stands in the lane past a position, to its end.
@@ -237,6 +247,48 @@ impl ConditionedLane {
         }
         StoredEntry { position, entry: opened.ok() }
     }
+}
+
+/// Entries that wait at the log for where they are to be appended.
+#[derive(Debug)]
+#[must_use = "what is staged is not stored"]
+pub struct Staged {
+    tell: oneshot::Sender<Position>,
+    landing: JoinHandle<Result<Option<Vec<Position>>, AppendError>>,
+    links: Vec<(u64, Digest)>,
+}
+
+impl Staged {
+    /// Appends them, all or none, if the lane's last record stands at `last`. For the rest as [`ConditionedLane::append_sealed`].
+    ///
+    /// # Errors
+    /// As [`ConditionedLane::append`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the outcome is unknown.
+    pub async fn append(self, last: Position) -> Result<Vec<Receipt>, ConditionedError> {
+        let Self { tell, landing, links } = self;
+        // Where nobody listens any more, the landing tells why.
+        let _ = tell.send(last);
+        match landing.await {
+            Ok(Ok(Some(positions))) => Ok(receipts(positions, links)),
+            Ok(Ok(None)) | Err(_) => Err(AppendError::Unanswered { waited_ms: 0 }.into()),
+            Ok(Err(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Takes sealed entries apart into what is stored and what is known of it before.
+fn apart(entries: impl IntoIterator<Item = NextEntry>) -> (Vec<NewRecord>, Vec<(u64, Digest)>) {
+    entries
+        .into_iter()
+        .map(|NextEntry { number, digest, record }| (record, (number, digest)))
+        .unzip()
+}
+
+fn receipts(positions: Vec<Position>, links: Vec<(u64, Digest)>) -> Vec<Receipt> {
+    let stored = positions.into_iter().zip(links);
+    stored.map(|(position, (number, digest))| Receipt { position, number, digest }).collect()
 }
 
 /// The records of a lane, in its order.

@@ -303,7 +303,7 @@ fn fate(error: &AppendError) -> Fate {
         | AppendError::Full { .. }
         | AppendError::Refused { .. }
         | AppendError::Closed => Fate::Refused,
-        AppendError::Unavailable => Fate::NotNow,
+        AppendError::Busy { .. } | AppendError::Unavailable => Fate::NotNow,
         AppendError::Unanswered { .. } => Fate::Unknown,
         AppendError::Interrupted { source, .. } => fate(source),
     }

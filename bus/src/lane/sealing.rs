@@ -1,6 +1,6 @@
 //! Sealing requests onto the ends of lanes.
 
-use colony_core::envelope::{Envelope, SealError, SealedEntry, seal};
+use colony_core::envelope::{Envelope, SealError, SealedEntry, seal, seal_at};
 use colony_core::lane::LaneHead;
 use colony_core::position::Position;
 use colony_core::signature::Signer;
@@ -79,8 +79,8 @@ impl Driver {
             let head = self.heads.entry(author.clone()).or_default();
             before.0.push((author.clone(), *head));
             let lane = Lane { author: author.clone(), name: self.lane.name.clone() };
-            let (kind, envelope) = (kind.clone(), envelope.clone());
-            let (sealed, number) = seal_next(&self.space, &lane, kind, envelope, head, signer)?;
+            let onto = (&self.space, &lane, head);
+            let (sealed, number) = seal_next(onto, kind, envelope, None, signer)?;
             entries.push(SealedLink { sealed, author, number });
         }
         for HeadMove { noun, envelope, last } in &request.batch.heads {
@@ -88,7 +88,7 @@ impl Driver {
             let entity = entity.ok_or(SealError::Mismatch { field: "entity" })?;
             let address = Address::Head { noun: noun.clone(), entity };
             let subject = Subject { space: self.space.clone(), address };
-            let sealed = seal(&subject, envelope.clone(), signer)?;
+            let sealed = seal(&subject, envelope, signer)?;
             let condition =
                 Condition { scope: Scope::Subject(sealed.subject.clone()), last: *last };
             heads.push((sealed, condition));
@@ -97,22 +97,20 @@ impl Driver {
     }
 }
 
-/// Seals an entry onto the end of a lane and moves the end onto it. Returns it with its number.
+/// Seals an entry onto the end of a lane, with a cursor if there is one, and moves the end onto it. Returns it with its number.
 ///
 /// On an error the end stays where it was.
 pub(super) fn seal_next(
-    space: &SpaceName,
-    lane: &Lane,
-    kind: Kind,
-    envelope: Envelope,
-    head: &mut LaneHead,
+    (space, lane, head): (&SpaceName, &Lane, &mut LaneHead),
+    kind: &Kind,
+    envelope: &Envelope,
+    cursor: Option<Position>,
     signer: Option<&Signer>,
 ) -> Result<(SealedEntry, u64), SealError> {
     let link = head.next();
-    let address = Address::Lane { lane: lane.clone(), kind };
+    let address = Address::Lane { lane: lane.clone(), kind: kind.clone() };
     let subject = Subject { space: space.clone(), address };
-    let envelope = Envelope { link: Some(link), ..envelope };
-    let sealed = seal(&subject, envelope, signer)?;
+    let sealed = seal_at(link, cursor, &subject, envelope, signer)?;
     head.advance(link, sealed.digest);
     Ok((sealed, link.number))
 }

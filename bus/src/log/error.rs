@@ -72,6 +72,14 @@ pub enum AppendError {
         /// What the server said.
         description: String,
     },
+    /// The server has more unfinished batches than it takes, or gave this one up because it took too long.
+    #[error(
+        "the server did not take the batch ({description}); nothing was stored: try again in a moment"
+    )]
+    Busy {
+        /// What the server said.
+        description: String,
+    },
     /// The space has no server that takes writes at present.
     #[error(
         "the space cannot be reached or has no leader at present; nothing was stored: try again in a moment"
@@ -111,6 +119,7 @@ impl AppendError {
             | Self::Denied { .. }
             | Self::Full { .. }
             | Self::Refused { .. }
+            | Self::Busy { .. }
             | Self::Unavailable
             | Self::Closed => Outcome::NotApplied,
             Self::Unanswered { .. } | Self::Interrupted { .. } => Outcome::Unknown,
@@ -121,7 +130,9 @@ impl AppendError {
     /// known to be [`Outcome::NotApplied`].
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Full { .. } | Self::Unanswered { .. } | Self::Unavailable => true,
+            Self::Full { .. } | Self::Busy { .. } | Self::Unanswered { .. } | Self::Unavailable => {
+                true
+            }
             Self::Interrupted { source, .. } => source.is_retryable(),
             Self::Conflict { .. }
             | Self::TooLarge { .. }

@@ -46,7 +46,7 @@ impl Replay {
             let lane = Lane { author: event.event.author.clone(), name: "main".parse().unwrap() };
             let address = Address::Lane { lane, kind };
             let subject = Subject { space: header.space.clone(), address };
-            let sealed = envelope::seal(&subject, event, None).unwrap();
+            let sealed = envelope::seal(&subject, &event, None).unwrap();
             let (subject, payload) = (sealed.subject, sealed.payload);
             let position = Position::new(index as u64 + 1);
             writer.push(&CapturedRecord { position, recorded, subject, payload }).unwrap();

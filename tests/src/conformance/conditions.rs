@@ -1,10 +1,11 @@
 //! Conditions: one wins, and nothing of who loses is stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use colony_bus::log::{AppendError, Condition, Range, Record, Scope, Unit, Wholeness};
+use colony_bus::log::{AppendError, Condition, NewRecord, Range, Record, Scope, Unit, Wholeness};
 use colony_core::Position;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, oneshot};
 use tokio::task::JoinSet;
 
 use super::fixture::{differs, ensure, equal, record, unit};
@@ -12,6 +13,8 @@ use super::{Fixture, Violation};
 
 const RACERS: usize = 6;
 const ROUNDS: usize = 25;
+/// After how long a condition is told that is told later.
+const LATER: Duration = Duration::from_millis(2);
 
 fn on(subject: &str, last: Position) -> Condition {
     Condition { scope: Scope::Subject(subject.to_owned()), last }
@@ -154,7 +157,7 @@ pub async fn one_racer_a_round_wins_a_lane(f: Fixture) -> Result<(), Violation> 
 }
 
 /// Writers that race at their own pace, each record carrying the last position that its writer knew.
-async fn chain(f: Fixture, records: usize) -> Result<(), Violation> {
+async fn chain(f: Fixture, records: usize, ahead: bool) -> Result<(), Violation> {
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
         let f = f.clone();
@@ -165,9 +168,13 @@ async fn chain(f: Fixture, records: usize) -> Result<(), Violation> {
                 let subject = |_| f.subject("ada", random.below(20));
                 let subjects: Vec<_> = (0..records).map(subject).collect();
                 let new = subjects.into_iter().map(|subject| record(subject, known.clone()));
-                let conditions = vec![f.lane_last("ada", last)?];
+                let condition = f.lane_last("ada", last)?;
                 let unit = unit(Wholeness::Atomic, new.collect());
-                match f.append(Unit { conditions, ..unit }).await {
+                let appended = match ahead {
+                    true => told_later(&f, unit, condition).await,
+                    false => f.append(Unit { conditions: vec![condition], ..unit }).await,
+                };
+                match appended {
                     Ok(positions) => {
                         won += 1;
                         last = positions.last().copied().unwrap_or_default();
@@ -179,6 +186,7 @@ async fn chain(f: Fixture, records: usize) -> Result<(), Violation> {
                         let newest = f.log.last(&f.lane("ada")?).await?;
                         last = newest.map_or(Position::ZERO, |record| record.position);
                     }
+                    Err(AppendError::Busy { .. }) => tokio::time::sleep(LATER).await,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -206,14 +214,86 @@ async fn chain(f: Fixture, records: usize) -> Result<(), Violation> {
 pub async fn every_record_of_a_raced_lane_follows_the_one_it_knew(
     f: Fixture,
 ) -> Result<(), Violation> {
-    chain(f, 1).await
+    chain(f, 1, false).await
 }
 
 /// So does every atomic unit.
 pub async fn every_atomic_unit_of_a_raced_lane_follows_the_one_it_knew(
     f: Fixture,
 ) -> Result<(), Violation> {
-    chain(f, 3).await
+    chain(f, 3, false).await
+}
+
+/// So does every unit whose condition comes later.
+pub async fn every_unit_sent_ahead_in_a_raced_lane_follows_the_one_it_knew(
+    f: Fixture,
+) -> Result<(), Violation> {
+    chain(f, 3, true).await
+}
+
+/// Appends a unit whose condition comes when others had their turn.
+async fn told_later(
+    f: &Fixture,
+    unit: Unit,
+    condition: Condition,
+) -> Result<Vec<Position>, AppendError> {
+    let later = async move {
+        tokio::time::sleep(LATER).await;
+        Some(condition)
+    };
+    let appended = f.log.append_when(unit.records, Box::pin(later)).await?;
+    Ok(appended.unwrap_or_default())
+}
+
+fn three(f: &Fixture) -> Vec<NewRecord> {
+    (0..3).map(|entity| record(f.subject("ada", entity), "later")).collect()
+}
+
+/// A unit whose condition is told later is not there before, and whole after it.
+pub async fn a_unit_whose_condition_comes_later_is_stored_when_it_has_come(
+    f: Fixture,
+) -> Result<(), Violation> {
+    let mut last = Position::ZERO;
+    for round in 0..10 {
+        let (tell, told) = oneshot::channel();
+        let condition = Box::pin(async { told.await.ok() });
+        let log = Arc::clone(&f.log);
+        let records = three(&f);
+        let waiting = tokio::spawn(async move { log.append_when(records, condition).await });
+        tokio::time::sleep(LATER).await;
+        // What stands before it is stored after it was made.
+        last = f.append_one(f.subject("ada", "before"), "before").await?.max(last);
+        equal("records before it is told", &f.all().await?.len(), &(round * 4 + 1))?;
+        let told = tell.send(f.lane_last("ada", last)?);
+        ensure("somebody waits for the condition", told.is_ok())?;
+        let stored = waiting.await??.unwrap_or_default();
+        equal("positions", &stored.len(), &3)?;
+        ensure("it stands behind what it was told of", stored.iter().all(|at| *at > last))?;
+        last = stored.last().copied().unwrap_or_default();
+    }
+    let all = f.all().await?;
+    let later = all.iter().filter(|record| record.payload.as_ref() == b"later").count();
+    equal("records told later", &later, &30)
+}
+
+/// A unit whose condition never comes, or does not hold, is never stored, and keeps nobody else out.
+pub async fn a_unit_whose_condition_never_comes_is_never_stored(
+    f: Fixture,
+) -> Result<(), Violation> {
+    for _ in 0..60 {
+        let given_up = f.log.append_when(three(&f), Box::pin(async { None })).await?;
+        ensure("a unit given up has no positions", given_up.is_none())?;
+    }
+    let last = f.append_one(f.subject("ada", 1), "first").await?;
+    let wrong = f.lane_last("ada", Position::ZERO)?;
+    match told_later(&f, unit(Wholeness::Atomic, three(&f)), wrong).await {
+        Err(AppendError::Conflict { .. }) => {}
+        other => return Err(differs("the answer", "a conflict", &format!("{other:?}"))),
+    }
+    equal("records stored", &f.all().await?.len(), &1)?;
+    let right = f.lane_last("ada", last)?;
+    told_later(&f, unit(Wholeness::Atomic, three(&f)), right).await?;
+    equal("records stored", &f.all().await?.len(), &4)
 }
 
 struct Head {

@@ -4,6 +4,7 @@
 
 mod agents_once;
 mod agents_whole;
+mod busy;
 mod claims;
 mod cluster;
 mod crash;

@@ -20,14 +20,14 @@ impl LaneTask {
         let is_output = |entry: &&NewEntry<SharedOutput>| matches!(entry.body, Body::Output(_));
         self.appending_outputs = unit.entries.iter().filter(is_output).count();
         let sealed = self.ready.unit(&self.lanes, &unit);
-        self.appending = Some(Box::pin(async move {
-            let (lane, entries) = sealed?;
-            lane.append_sealed(unit.end.last, entries).await
-        }));
+        self.appending = Some(Box::pin(async move { sealed?.append(unit.end.last).await }));
     }
 
     pub(super) fn appended(&mut self, appended: Appended) -> Result<(), InstanceError> {
         let stored = appended.is_ok();
+        if !stored {
+            self.ready.unstage();
+        }
         settle(&mut self.reactor, appended).map_err(InstanceError::Append).map(|trouble| {
             match trouble {
                 Trouble::None => {
@@ -126,6 +126,7 @@ fn settle(
             AppendError::Unanswered { .. }
             | AppendError::Interrupted { .. }
             | AppendError::Unavailable
+            | AppendError::Busy { .. }
             | AppendError::Full { .. },
         ) => {
             reactor.unsure();
@@ -178,7 +179,7 @@ async fn begin(lanes: &Lanes, reactor: &mut Reactor<SharedOutput>) -> Result<(),
         }
         let Some(unit) = reactor.unit() else { return Ok(()) };
         let appended = match Ready::nothing(lanes).unit(lanes, &unit) {
-            Ok((lane, entries)) => lane.append_sealed(unit.end.last, entries).await,
+            Ok(sealed) => sealed.append(unit.end.last).await,
             Err(error) => Err(error),
         };
         match settle(reactor, appended).map_err(InstanceError::Append)? {

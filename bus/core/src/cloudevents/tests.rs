@@ -401,7 +401,7 @@ pub(crate) fn sealed(envelope: Envelope) -> crate::SealedEntry {
     };
     let lane = Lane { author: envelope.event.author.clone(), name: "main".parse().unwrap() };
     let address = Address::Lane { lane, kind };
-    seal(&Subject { space: "lab".parse().unwrap(), address }, envelope, None).unwrap()
+    seal(&Subject { space: "lab".parse().unwrap(), address }, &envelope, None).unwrap()
 }
 
 /// A CloudEvents object as another tool might write it, with its data's text.

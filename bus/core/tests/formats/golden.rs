@@ -42,7 +42,7 @@ fn subject(kind: Kind) -> Tested<Subject> {
 fn check(file: &str, kind: Kind, envelope: Envelope, signer: Option<&Signer>) -> Tested {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let place = subject(kind)?;
-    let SealedEntry { subject, payload, digest } = seal(&place, envelope.clone(), signer)?;
+    let SealedEntry { subject, payload, digest } = seal(&place, &envelope, signer)?;
     if std::env::var_os("COLONY_GOLDEN").is_some_and(|v| v == "write") && !path.exists() {
         let hex: String = payload.iter().map(|b| format!("{b:02x}")).collect();
         std::fs::write(&path, format!("{subject}\n{hex}\n"))?;

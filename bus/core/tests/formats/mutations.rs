@@ -82,7 +82,7 @@ fn sealed() -> Tested<(String, Bytes)> {
     let mut envelope = from_json(LINE)?;
     envelope.link = Some(Link { number: 2, previous: Some(Digest::of(b"one")) });
     let subject = Subject::parse("colony.lab.ada.main.event.task.done.42")?;
-    let sealed = seal(&subject, envelope, None)?;
+    let sealed = seal(&subject, &envelope, None)?;
     Ok((sealed.subject, sealed.payload))
 }
 

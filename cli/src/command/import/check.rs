@@ -126,7 +126,7 @@ impl Checker {
         }
         let link: Link = LaneHead::EMPTY.next();
         let envelope = Envelope { link: Some(link), ..Envelope::from(event.clone()) };
-        let sealed = seal(&subject, envelope, None)?;
+        let sealed = seal(&subject, &envelope, None)?;
         let actual = sealed.subject.len() + sealed.payload.len() + SEAL_BYTES;
         let max = self.max_record_bytes;
         if actual > max { Err(LineError::TooLarge { actual, max }) } else { Ok(()) }
