@@ -12,14 +12,16 @@ use futures_util::TryStreamExt as _;
 use super::super::server::{Server, space};
 use super::super::{Effort, Row, median, raw};
 use super::redis::Redis;
+use super::locked::Trying;
 use super::{LIMIT, SILENT, boxed, crew, decision, join, locked, plan, stopped, worker};
 use crate::failure::Failure;
 
 /// How many agents, and what their rows are called.
-const SIZES: [(usize, [&str; 5]); 3] = [
+const SIZES: [(usize, [&str; 6]); 3] = [
     (
         10,
         [
+            "claims_10_agents_vs_redis_lock_in_order",
             "claims_10_agents_vs_redis_lock",
             "claims_10_agents_vs_bare_redis_lock",
             "claims_10_agents_vs_conductor",
@@ -30,6 +32,7 @@ const SIZES: [(usize, [&str; 5]); 3] = [
     (
         100,
         [
+            "claims_100_agents_vs_redis_lock_in_order",
             "claims_100_agents_vs_redis_lock",
             "claims_100_agents_vs_bare_redis_lock",
             "claims_100_agents_vs_conductor",
@@ -40,6 +43,7 @@ const SIZES: [(usize, [&str; 5]); 3] = [
     (
         1_000,
         [
+            "claims_1000_agents_vs_redis_lock_in_order",
             "claims_1000_agents_vs_redis_lock",
             "claims_1000_agents_vs_bare_redis_lock",
             "claims_1000_agents_vs_conductor",
@@ -63,9 +67,11 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
     let tasks = effort.of(TASKS);
     let redis = Redis::start().await?;
     let mut rows = Vec::new();
-    for (agents, [beside_lock, beside_bare, beside_conductor, messages, wrong]) in SIZES {
+    for (agents, [in_order, anywhere, beside_bare, beside_conductor, messages, wrong]) in SIZES {
         let (mut ours, mut conducted) = (Vec::new(), Vec::new());
-        let (mut locked, mut bare) = (Vec::new(), Vec::new());
+        let mut locked = [(Trying::InOrder, "in-order"), (Trying::Anywhere, "anywhere")]
+            .map(|(trying, name)| (trying, name, Vec::new()));
+        let mut bare = Vec::new();
         let (mut per_task, mut bad) = (0.0_f64, 0);
         let mut description = None;
         for round in 0..effort.rounds {
@@ -75,8 +81,16 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
             per_task = per_task.max(run.messages_per_task);
             bad += run.wrong;
             if let Some(redis) = &redis {
-                let space = space(&format!("locked-{agents}"), round);
-                locked.push(locked::run(server, redis, &space, agents, tasks).await?);
+                for (trying, name, rates) in &mut locked {
+                    let space = space(&format!("locked-{name}-{agents}"), round);
+                    // A thousand that meet at each task would take minutes for all.
+                    let tasks = match trying {
+                        Trying::InOrder => tasks.min(tasks * 100 / agents),
+                        Trying::Anywhere => tasks,
+                    };
+                    let agents = (agents, *trying);
+                    rates.push(locked::run(server, redis, &space, agents, tasks).await?);
+                }
                 bare.push(redis.work(agents, tasks).await?);
             }
             let space = space(&format!("led-{agents}"), round);
@@ -90,7 +104,8 @@ pub(super) async fn measure(server: &Server, effort: Effort) -> Result<Vec<Row>,
             Some(_) => "tasks/s",
             None => "tasks/s (no redis-server on PATH)",
         };
-        for (name, mut beside) in [(beside_lock, locked), (beside_bare, bare)] {
+        let [(_, _, first), (_, _, second)] = locked;
+        for (name, mut beside) in [(in_order, first), (anywhere, second), (beside_bare, bare)] {
             let beside = redis.as_ref().map(|_| median(&mut beside));
             rows.push(row(name, ours, beside, unit));
         }

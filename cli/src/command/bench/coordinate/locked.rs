@@ -1,6 +1,7 @@
 //! The usual alternative: agents on the same log that take a lock in Redis (`SET NX PX`) before they do a task.
 //!
-//! Offers and results stand in the log, as ours do. What differs is how it is decided who does what.
+//! Offers and results stand in the log, as ours do. What differs is how it is decided who does what. Most who use a lock go through the
+//! tasks in their order, and so the agents meet at each; agents that each begin anywhere hardly meet. Both are measured.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,10 +31,21 @@ struct Board {
     offered: watch::Sender<usize>,
 }
 
+/// In which order an agent tries the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trying {
+    /// As they were offered, and again from the first one on.
+    InOrder,
+    /// Any of those that are not known to be done.
+    Anywhere,
+}
+
+/// The tasks that are not known to be done, numbered as they were offered.
 #[derive(Default)]
 struct Open {
-    tasks: Vec<EntityName>,
-    places: BTreeMap<EntityName, usize>,
+    tasks: BTreeMap<u64, EntityName>,
+    numbers: BTreeMap<EntityName, u64>,
+    offered: u64,
 }
 
 impl Board {
@@ -46,33 +58,38 @@ impl Board {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns any task that is not known to be done: agents that begin at the same one would only meet.
-    fn any(&self) -> Option<EntityName> {
+    /// Returns the task to try after the one of a number, with its number; `None` where there is none.
+    fn next(&self, trying: Trying, after: u64) -> Option<(u64, EntityName)> {
         let open = self.open();
-        let place = rand::rng().random_range(0..open.tasks.len().max(1));
-        open.tasks.get(place).cloned()
+        let from = match trying {
+            Trying::InOrder => after + 1,
+            Trying::Anywhere => {
+                let (first, last) = (open.tasks.keys().next()?, open.tasks.keys().next_back()?);
+                rand::rng().random_range(*first..=*last)
+            }
+        };
+        let found = open.tasks.range(from..).next();
+        found.map(|(number, task)| (*number, task.clone()))
     }
 
     fn is_open(&self, task: &EntityName) -> bool {
-        self.open().places.contains_key(task)
+        self.open().numbers.contains_key(task)
     }
 
     fn offer(&self, task: EntityName) {
         let mut open = self.open();
-        let place = open.tasks.len();
-        open.places.insert(task.clone(), place);
-        open.tasks.push(task);
+        open.offered += 1;
+        let number = open.offered;
+        open.numbers.insert(task.clone(), number);
+        open.tasks.insert(number, task);
         drop(open);
         self.offered.send_modify(|offered| *offered += 1);
     }
 
     fn end(&self, task: &EntityName) {
         let mut open = self.open();
-        let Some(place) = open.places.remove(task) else { return };
-        open.tasks.swap_remove(place);
-        if let Some(moved) = open.tasks.get(place).cloned() {
-            open.places.insert(moved, place);
-        }
+        let Some(number) = open.numbers.remove(task) else { return };
+        open.tasks.remove(&number);
         drop(open);
         self.done.send_modify(|done| *done += 1);
     }
@@ -96,7 +113,7 @@ pub(super) async fn run(
     server: &Server,
     redis: &Redis,
     space: &SpaceName,
-    agents: usize,
+    (agents, trying): (usize, Trying),
     tasks: usize,
 ) -> Result<f64, Failure> {
     redis.clear().await?;
@@ -110,7 +127,7 @@ pub(super) async fn run(
     let mut working = Vec::with_capacity(agents);
     for bus in buses {
         let connection = redis.connect().await.map_err(raw)?;
-        working.push(tokio::spawn(work(bus, connection, Arc::clone(&board), tasks)));
+        working.push(tokio::spawn(work(bus, connection, Arc::clone(&board), trying, tasks)));
     }
     let begin = Instant::now();
     decision::offer(&client, tasks).await?;
@@ -125,24 +142,28 @@ pub(super) async fn run(
     Ok(tasks as f64 / seconds)
 }
 
-/// One agent: takes the lock of any open task, does it, says so, and leaves the lock to expire, so that nobody does it again before
+/// One agent: takes the lock of an open task, does it, says so, and leaves the lock to expire, so that nobody does it again before
 /// its result is read.
 async fn work(
     bus: Bus,
     mut connection: Connection,
     board: Arc<Board>,
+    trying: Trying,
     tasks: usize,
 ) -> Result<(), Failure> {
+    let mut tried = 0;
     let (mut offered, mut done) = (board.offered.subscribe(), board.done.subscribe());
     let px = LOCK_MS.to_string();
     while *done.borrow_and_update() < tasks {
-        let Some(task) = board.any() else {
+        let Some((number, task)) = board.next(trying, tried) else {
             tokio::select! {
                 changed = offered.changed() => changed.map_err(raw)?,
                 changed = done.changed() => changed.map_err(raw)?,
             }
+            tried = 0;
             continue;
         };
+        tried = number;
         let lock = format!("lock:{task}");
         let take = ["SET", &lock, bus.agent().as_str(), "NX", "PX", &px];
         let locked = connection.command(&take).await.map_err(raw)?.is_some();
