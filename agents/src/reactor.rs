@@ -327,7 +327,7 @@ impl<O: Clone> Reactor<O> {
         };
         let cursor = entries.last().map_or(self.view.cursor(), |entry| entry.cursor);
         let taken = self.take_work(0, lane, end.head.number(), cursor, &mut entries);
-        let unit = UnitToAppend { lane, end, entries };
+        let unit = UnitToAppend { lane, end, entries: entries.into() };
         self.flight = Some((unit.clone(), taken));
         Some(unit)
     }
@@ -384,6 +384,7 @@ impl<O: Clone> Reactor<O> {
         if let Some((unit, taken)) = &self.flight
             && let Some(work) = self.work.get(taken + piece)
         {
+            entries.reserve_exact(work.len());
             let of_unit = || unit.entries.last().map_or(Position::ZERO, |entry| entry.cursor);
             work.entries(before.unwrap_or_else(of_unit).max(work.reacted()), &mut entries);
         }

@@ -321,7 +321,7 @@ impl LaneTask {
         let mut delivery = first;
         for left in (0..BURST).rev() {
             match delivery {
-                Some(Ok(Delivery::Entry(entry))) => self.deliver(*entry),
+                Some(Ok(Delivery::Entry(entry))) => self.deliver(entry),
                 Some(Ok(Delivery::CaughtUp)) => {}
                 Some(Err(EntryError::Unreadable { position, .. })) => {
                     tracing::warn!(%position, "what is stored there is no entry; it is left out");
@@ -351,11 +351,11 @@ impl LaneTask {
     }
 
     /// Takes in a delivered entry.
-    fn deliver(&mut self, entry: Entry) {
+    fn deliver(&mut self, entry: Box<Entry>) {
         let new = entry.position > self.delivered;
         self.delivered = self.delivered.max(entry.position);
         if new && self.interest.selects(self.context.bus.agent(), &entry) {
-            self.queue.push_back(Arc::new(entry));
+            self.queue.push_back(Arc::from(entry));
         }
     }
 

@@ -24,7 +24,7 @@ impl Log {
             return None;
         }
         let mut receipts = Vec::new();
-        for (number, entry) in (unit.end.head.number() + 1..).zip(&unit.entries) {
+        for (number, entry) in (unit.end.head.number() + 1..).zip(unit.entries.iter()) {
             self.tail += 1;
             let position = Position::new(self.tail);
             let digest = Digest::of(&self.tail.to_be_bytes());
@@ -78,14 +78,14 @@ fn failed(event: u64, entity: Option<&EntityName>) -> ParkedEvent {
 }
 
 fn commit(log: &mut Log, reactor: &mut Reactor<u64>) {
-    let mut foretold = None;
+    let mut foretold: Option<Vec<_>> = None;
     for _ in 0..100 {
         if reactor.is_behind() {
             log.catch_up(reactor);
         }
         let Some(unit) = reactor.unit() else { return };
         if let Some(foretold) = foretold.take() {
-            assert_eq!(unit.entries, foretold);
+            assert_eq!(*unit.entries, *foretold);
         }
         match log.append(&unit) {
             Some(receipts) => {
@@ -132,7 +132,7 @@ fn the_next_unit_is_foretold_once_nothing_more_fits_into_it() {
     assert!(reactor.react(at(6), None, vec![6], None));
     let foretold = reactor.next_unit().unwrap();
     reactor.stored(&log.append(&first).unwrap());
-    assert_eq!(reactor.unit().unwrap().entries, foretold);
+    assert_eq!(*reactor.unit().unwrap().entries, *foretold);
     assert_eq!(foretold.len(), 4);
 }
 
@@ -429,7 +429,7 @@ fn ask_again(log: &mut Log, instance: &mut Reactor<u64>, index: usize) -> bool {
         return false;
     }
     let body = Body::Note(Note::Retried(EventNote { event }));
-    let entries = vec![NewEntry { cursor: instance.view().cursor(), body }];
+    let entries = vec![NewEntry { cursor: instance.view().cursor(), body }].into();
     let unit = UnitToAppend { lane: instance.view().number(), end: instance.view().end(), entries };
     let stored = log.append(&unit).is_some();
     instance.suspect();

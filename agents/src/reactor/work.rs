@@ -1,5 +1,7 @@
 //! What is done and not yet in the lane.
 
+use std::sync::Arc;
+
 use colony_bus::lane::LaneEnd;
 use colony_core::{EntityName, Position};
 
@@ -68,8 +70,8 @@ pub struct UnitToAppend<O> {
     pub lane: u64,
     /// Where it must end.
     pub end: LaneEnd,
-    /// The entries. Never none.
-    pub entries: Vec<NewEntry<O>>,
+    /// The entries. Never none. Shared: whoever appends them has them, and who waits for it.
+    pub entries: Arc<[NewEntry<O>]>,
 }
 
 impl<O: Clone> Work<O> {

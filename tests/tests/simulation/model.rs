@@ -78,7 +78,7 @@ impl Rule {
             return None;
         }
         let mut receipts = Vec::new();
-        for NewEntry { cursor, body } in &unit.entries {
+        for NewEntry { cursor, body } in unit.entries.iter() {
             let number = world.lane.len() as u64 + 1;
             let digest = Digest::of(&number.to_be_bytes());
             let receipt = Receipt { position: Position::new(number), number, digest };

@@ -10,7 +10,7 @@ use colony_agents::{Agent, Instance, InstanceOptions, VerifyRange, verify};
 use colony_bus::{Bus, Query};
 use colony_core::{Filter, Position, SpaceName};
 use futures_util::StreamExt as _;
-use futures_util::future::select_all;
+use futures_util::future::{select_all, try_join_all};
 
 use super::memory::resident;
 use super::server::{Cluster, Server, Servers, space};
@@ -135,7 +135,7 @@ async fn work_off(
     let begun = Instant::now();
     for _ in 0..instances {
         let bus = server.bus(space, agent).await?;
-        let answerer = Answerer { outputs: 1, ..Answerer::default() };
+        let answerer = Answerer::default();
         running.push(start(bus, answerer, InstanceOptions::default()).await?);
     }
     let through = running.iter().map(|instance| Box::pin(instance.reacted_to(until)));
@@ -164,11 +164,10 @@ async fn side_by_side(server: &Server, effort: Effort) -> Result<Vec<Row>, Failu
             buses.push(server.bus(&space, &format!("{AGENT}-{kind}")).await?);
         }
         let begun = Instant::now();
-        let mut running = Vec::new();
-        for (kind, bus) in buses.into_iter().enumerate() {
-            let answerer = Answerer { kind, outputs: 1, ..Answerer::default() };
-            running.push(start(bus, answerer, InstanceOptions::default()).await?);
-        }
+        let starting = buses.into_iter().enumerate().map(|(kind, bus)| {
+            start(bus, Answerer { kind, ..Answerer::default() }, InstanceOptions::default())
+        });
+        let running = try_join_all(starting).await?;
         for (kind, instance) in running.iter().enumerate() {
             // The last event of this kind stands a few positions before the end.
             let last = tail.get().saturating_sub((AGENTS - 1 - kind) as u64);

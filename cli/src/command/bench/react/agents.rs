@@ -43,12 +43,19 @@ impl Times {
     }
 }
 
-/// Answers each event with some others of its size.
-#[derive(Debug, Clone, Default)]
+/// Answers each event with some others of its size, which are always the same, as those of the raw client are.
+#[derive(Debug, Clone)]
 pub(super) struct Answerer {
     pub(super) kind: usize,
     pub(super) outputs: u64,
+    pub(super) answer: Draft,
     pub(super) times: Option<Times>,
+}
+
+impl Default for Answerer {
+    fn default() -> Self {
+        Self { kind: 0, outputs: 1, answer: draft(), times: None }
+    }
 }
 
 impl Agent for Answerer {
@@ -68,7 +75,7 @@ impl Agent for Answerer {
             times.note(entry.position);
         }
         for _ in 0..self.outputs {
-            reaction.emit(draft())?;
+            reaction.emit(self.answer.clone())?;
         }
         Ok(())
     }
