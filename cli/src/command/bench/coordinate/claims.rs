@@ -11,8 +11,8 @@ use futures_util::TryStreamExt as _;
 
 use super::super::server::{Server, space};
 use super::super::{Effort, Row, median, raw};
-use super::redis::Redis;
 use super::locked::Trying;
+use super::redis::Redis;
 use super::{LIMIT, SILENT, boxed, crew, decision, join, locked, plan, stopped, worker};
 use crate::failure::Failure;
 
