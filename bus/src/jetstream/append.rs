@@ -64,9 +64,11 @@ pub(super) struct Flight {
     pub(super) floor: Position,
     /// How often the connection had broken when this unit was sent.
     breaks: u64,
-    /// Its places in the window, and among the batches.
-    _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+    _places: Places,
 }
+
+/// What a unit on its way takes up: of the window, and of the batches.
+type Places = (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>);
 
 impl Drop for Flight {
     fn drop(&mut self) {
@@ -158,7 +160,10 @@ pub(super) async fn append(log: JetStreamLog, unit: Unit) -> Result<Ticket, Appe
         let batches = Arc::clone(&appender.batches);
         place = Some(batches.acquire_owned().await.map_err(|_| AppendError::Closed)?);
     }
-    let flight = take_off(&log, total, place).await?;
+    let records = u32::try_from(total.min(WINDOW_RECORDS)).unwrap_or(u32::MAX);
+    let window = Arc::clone(&appender.window).acquire_many_owned(records).await;
+    let window = window.map_err(|_| AppendError::Closed)?;
+    let flight = take_off(&log, total, (Some(window), place));
     if !log.shared.writing.is_up() {
         // The client would keep it and send it when nobody waits for it any more.
         return Err(AppendError::Unavailable);
@@ -212,7 +217,8 @@ pub(super) async fn append_when(
         let unit = Unit { records, wholeness: Wholeness::Atomic, conditions: vec![condition] };
         return Ok(Some(log.append(unit).await?.await?));
     };
-    let flight = take_off(&log, total, Some(place)).await?;
+    // It takes no place in the window: it waits for a unit that may itself wait for one.
+    let flight = take_off(&log, total, (None, Some(place)));
     let mut ahead = Batch::new(flight, records, Vec::new());
     tokio::task::unconstrained(ahead.send_until(1)).await?;
     match condition.await {
@@ -252,22 +258,15 @@ pub(super) fn ticket(
     Ticket::new(async move { landing.await.unwrap_or(Err(AppendError::Closed)) })
 }
 
-/// Waits for room in the window and opens a route for the answers.
-async fn take_off(
-    log: &JetStreamLog,
-    records: usize,
-    place: Option<OwnedSemaphorePermit>,
-) -> Result<Flight, AppendError> {
+/// Opens a route for the answers.
+fn take_off(log: &JetStreamLog, records: usize, places: Places) -> Flight {
     let appender = &log.shared.appender;
-    let permits = u32::try_from(records.min(WINDOW_RECORDS)).unwrap_or(u32::MAX);
-    let window = Arc::clone(&appender.window);
-    let permit = window.acquire_many_owned(permits).await.map_err(|_| AppendError::Closed)?;
     let id = appender.next.fetch_add(1, Ordering::Relaxed);
     let (route, answers) = mpsc::channel(records + 4);
     lock(&appender.pending).insert(id, route);
     let floor = Position::new(appender.acknowledged.load(Ordering::Relaxed));
     let breaks = log.shared.writing.breaks();
-    Ok(Flight { log: log.clone(), id, answers, floor, breaks, _permits: (permit, place) })
+    Flight { log: log.clone(), id, answers, floor, breaks, _places: places }
 }
 
 /// Writes a condition as headers. The filter string is the one that every writer of the lane sends.
