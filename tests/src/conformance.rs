@@ -192,6 +192,7 @@ macro_rules! with_conformance_rules {
             conditions::every_atomic_unit_of_a_raced_lane_follows_the_one_it_knew,
             conditions::a_unit_whose_condition_comes_later_is_stored_when_it_has_come,
             conditions::a_unit_whose_condition_never_comes_is_never_stored,
+            conditions::units_whose_conditions_have_not_come_keep_nobody_waiting,
             conditions::every_unit_sent_ahead_in_a_raced_lane_follows_the_one_it_knew,
             conditions::an_atomic_unit_may_have_conditions_on_several_scopes,
             conditions::one_lost_condition_refuses_the_whole_unit,

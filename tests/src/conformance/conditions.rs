@@ -351,3 +351,31 @@ pub async fn one_lost_condition_refuses_the_whole_unit(f: Fixture) -> Result<(),
     let read = f.read(Range::all()).await?;
     equal("records stored", &read.len(), &5)
 }
+
+/// Whatever waits for its condition, and however much of it, what needs none is stored: it may be what the others wait for.
+pub async fn units_whose_conditions_have_not_come_keep_nobody_waiting(
+    f: Fixture,
+) -> Result<(), Violation> {
+    const WAITING: usize = 8;
+    let most = f.log.description().max_atomic_records.min(1_000);
+    let records = |author: &str| -> Vec<_> {
+        (0..most).map(|entity| record(f.subject(author, entity % 10), "many")).collect()
+    };
+    let (mut waiting, mut tells) = (Vec::new(), Vec::new());
+    for _ in 0..WAITING {
+        let (tell, told) = oneshot::channel();
+        let condition = Box::pin(async { told.await.ok() });
+        let (log, records) = (Arc::clone(&f.log), records("bob"));
+        waiting.push(tokio::spawn(async move { log.append_when(records, condition).await }));
+        tells.push(tell);
+    }
+    tokio::time::sleep(LATER * 10).await;
+    for _ in 0..2 {
+        f.append(unit(Wholeness::Atomic, records("ada"))).await?;
+    }
+    drop(tells);
+    for waiting in waiting {
+        ensure("a unit given up has no positions", waiting.await??.is_none())?;
+    }
+    equal("records stored", &f.all().await?.len(), &(2 * most))
+}

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use colony_agents::reactor::Limits;
 use colony_agents::{Agent, HandlerError, Instance, InstanceOptions, Interest, Reaction};
 use colony_bus::log::{AppendError, EventLog as _, NewRecord, Outcome, Unit, Wholeness};
 use colony_bus::{Bus, Draft, JetStreamLog, Query};
-use colony_core::{Entry, Filter, Position, SpaceName};
+use colony_core::{Entry, Filter, SpaceName};
 use colony_tests::harness::{One, options, within};
 use futures_util::StreamExt as _;
 
@@ -78,57 +77,6 @@ async fn a_batch_too_many_is_not_stored_and_told_as_such_and_reactions_wait() {
         let types = ["word.repeated".parse().unwrap()].into();
         let query = Query { filter: Filter { types, ..Filter::default() }, ..Query::default() };
         assert_eq!(bus.read(query).await.unwrap().count().await, 3);
-    })
-    .await;
-}
-
-/// Says one thing about each word.
-struct Repeater;
-
-impl Agent for Repeater {
-    type State = ();
-
-    fn interest(&self) -> Interest {
-        Interest::in_types(["word.said".parse().unwrap()])
-    }
-
-    async fn react(&self, (): &(), _: &Entry, reaction: &mut Reaction) -> Result<(), HandlerError> {
-        Ok(reaction.emit(Draft::new("word.repeated".parse()?))?)
-    }
-}
-
-/// More lanes than a connection has batches on their way, and units so large that few fit into its window.
-#[tokio::test(flavor = "multi_thread")]
-async fn agents_of_one_connection_with_the_largest_units_do_not_wait_for_one_another() {
-    const AGENTS: usize = 24;
-    const WORDS: usize = 4_000;
-    within(LIMIT, "large units of many agents", async {
-        let one = One::start().await;
-        let bus = Bus::connect(options("speaker", &one.url())).await.unwrap();
-        let mut tickets = Vec::new();
-        for _ in 0..WORDS {
-            let said = Draft::new("word.said".parse().unwrap());
-            tickets.push(bus.publish(said).await.unwrap());
-        }
-        let mut last = Position::ZERO;
-        for ticket in tickets {
-            last = ticket.await.unwrap().position;
-        }
-        let mut running = Vec::new();
-        for agent in 0..AGENTS {
-            let bus = bus.for_agent(format!("repeater-{agent}").parse().unwrap());
-            let limits =
-                Limits { unit_entries: 1_000, waiting_entries: 4_000, ..Limits::default() };
-            let options = InstanceOptions { limits, ..InstanceOptions::default() };
-            running.push(Instance::start(bus, Repeater, options).await.unwrap());
-        }
-        for instance in running {
-            instance.reacted_to(last).await;
-            instance.stop().await.unwrap();
-        }
-        let types = ["word.repeated".parse().unwrap()].into();
-        let query = Query { filter: Filter { types, ..Filter::default() }, ..Query::default() };
-        assert_eq!(bus.read(query).await.unwrap().count().await, AGENTS * WORDS);
     })
     .await;
 }
